@@ -106,9 +106,7 @@ class _Advice(NamedTuple):
 _NO_SPACE = _Advice(
     "no space left", "room for the write", "Free some space and run again; nothing is left half-written."
 )
-_NO_ACCESS = _Advice(
-    "no permission", "access for this user", "Change the owner or mode, or run as its owner."
-)
+_NO_ACCESS = _Advice("no permission", "access for this user", "Change the owner or mode, or run as its owner.")
 _UNKNOWN = _Advice("", "the operation to succeed", "Mend the cause and run again.")
 _ADVICE = {
     errno.ENOSPC: _NO_SPACE,

@@ -37,9 +37,7 @@ def _home(value: Path) -> Path:
 
 HomePath = Annotated[Path, AfterValidator(_home)]
 Month = Annotated[str, _matching(r"(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])", "a month such as '2024-01'")]
-Memory = Annotated[
-    str, _matching(r"[1-9]\d*(\.\d+)? ?([KMGT]i?B)", "a number and a unit, such as '512MiB' or '1GiB'")
-]
+Memory = Annotated[str, _matching(r"[1-9]\d*(\.\d+)? ?([KMGT]i?B)", "a number and a unit, such as '512MiB' or '1GiB'")]
 KmsUri = Annotated[
     str,
     _matching(
@@ -129,7 +127,7 @@ class Settings(BaseSettings):
     def _keys_and_data_are_apart(self) -> Self:
         if self.keyset.resolve().is_relative_to(self.data_dir.resolve()):
             raise SettingsError(
-                f"{PREFIX}KEYSET",
+                variable("keyset"),
                 found=f"'{self.keyset}', inside the data directory '{self.data_dir}'",
                 expected="a path outside it, so that a copy of the data never carries its keys",
                 remedy="Move the keyset, or unset the variable.",
@@ -139,13 +137,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _directories_differ(self) -> Self:
         directories = {
-            "DATA_DIR": self.data_dir,
-            "LANDING_DIR": self.landing_dir,
-            "QUARANTINE_DIR": self.quarantine_dir,
+            "data_dir": self.data_dir,
+            "landing_dir": self.landing_dir,
+            "quarantine_dir": self.quarantine_dir,
         }
         if len({path.resolve() for path in directories.values()}) < len(directories):
             raise SettingsError(
-                " and ".join(PREFIX + name for name in directories),
+                ", ".join(variable(field) for field in directories),
                 found=", ".join(f"'{path}'" for path in directories.values()),
                 expected="three different directories",
                 remedy="Give each its own directory.",
@@ -160,7 +158,7 @@ class Settings(BaseSettings):
                     variable(name),
                     found="nothing",
                     expected="a name, since the backend is bigquery",
-                    remedy=f"Set the variable, or set {PREFIX}BACKEND to parquet.",
+                    remedy=f"Set the variable, or set {variable('backend')} to parquet.",
                 )
         return self
 
@@ -203,9 +201,7 @@ def _settings_error(error: ValidationError) -> SettingsError:
     fields = [str(problem["loc"][0]) for problem in problems]
     return SettingsError(
         ", ".join(variable(field) for field in fields),
-        found=", ".join(
-            _shown(field, problem["input"]) for field, problem in zip(fields, problems, strict=True)
-        ),
+        found=", ".join(_shown(field, problem["input"]) for field, problem in zip(fields, problems, strict=True)),
         expected=", and ".join(_expectation(problem["type"], problem["msg"]) for problem in problems),
         remedy="Correct the value, or unset the variable to use its default.",
     )
@@ -223,8 +219,4 @@ def _expectation(kind: str, message: str) -> str:
     """Turn pydantic's sentence into the phrase after "expected"."""
     if kind == "bool_parsing":
         return "true or false"
-    return (
-        message.removeprefix("Value error, ")
-        .removeprefix("Input should be ")
-        .split(", unable", maxsplit=1)[0]
-    )
+    return message.removeprefix("Value error, ").removeprefix("Input should be ").split(", unable", maxsplit=1)[0]

@@ -1,0 +1,72 @@
+# One command for each thing a contributor does; `make` alone lists them. A fresh machine needs Python, pip and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CODE := audience_pipeline audience_pipeline_tests $(wildcard bench)
+# Arguments for pytest: make test ARGS="-k settings"
+ARGS ?=
+# Test processes; 0 runs the tests in one.
+WORKERS ?= auto
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DAGSTER_HOME := $(CURDIR)/.dagster_home
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo dev test lint format types check prove bench derive lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Install everything into .venv, from the locked files only (PYTHON=python3.13 chooses the Python)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON): found Python " + sys.version.split()[0] + ", expected 3.11 or later. Name another one: make setup PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@echo "Installing the locked packages into $(VENV); the first time takes a few minutes." >&2
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes --requirement requirements.lock
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED) ## Run the whole loop on generated data and show the tables
+	@$(BIN)/audience-pipeline demo
+
+dev: $(INSTALLED) ## Open Dagster's UI on this code, with its own home in .dagster_home
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	@$(BIN)/dagster dev --workspace workspace.yaml
+
+test: $(INSTALLED) ## Run all tests but the proofs
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not prove" $(ARGS)
+
+lint: $(INSTALLED) ## Check style and format
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+
+format: $(INSTALLED) ## Mend what lint can mend
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+types: $(INSTALLED) ## Check types, strictly
+	@$(BIN)/mypy $(CODE)
+
+check: lint types test ## All that a change must pass; what .ci/run runs
+
+prove: $(INSTALLED) ## Run the long kill, race, fuzz and soak tests; the dated result goes to docs/prove.md
+	@$(BIN)/python -m audience_pipeline_tests.prove $(ARGS)
+
+bench: $(INSTALLED) ## Run the benchmarks; the table goes to docs/benchmarks.md
+	@$(BIN)/python -m bench $(ARGS)
+
+derive: $(INSTALLED) ## Write the derived files again, after a declaration changed
+	@$(BIN)/python -m audience_pipeline_tests.derived
+
+lock: $(INSTALLED) ## Resolve requirements.lock again (ARGS=--upgrade takes newer versions)
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		--quiet --output-file requirements.lock $(ARGS)
+
+clean: ## Remove what the targets made, but no data
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
