@@ -26,8 +26,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON): found Python " + sys.version.split()[0] + ", expected 3.11 or later. Name another one: make setup PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@echo "Installing the locked packages into $(VENV); the first time takes a few minutes." >&2
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes --requirement requirements.lock
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m pip --python $(BIN)/python install -qq --require-hashes --requirement requirements.lock
+	@$(PYTHON) -m pip --python $(BIN)/python install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(INSTALLED) ## Run the whole loop on generated data and show the tables
@@ -64,7 +64,7 @@ derive: $(INSTALLED) ## Write the derived files again, after a declaration chang
 
 lock: $(INSTALLED) ## Resolve requirements.lock again (ARGS=--upgrade takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 		--quiet --output-file requirements.lock $(ARGS)
 
 clean: ## Remove what the targets made, but no data
