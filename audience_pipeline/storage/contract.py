@@ -1,0 +1,243 @@
+"""The table store contract: what every backend does, and the values that go in and out.
+
+Belongs here: the protocol, its argument and result types. Does not belong here: how a backend does it. Arrow in, Arrow
+out; values never become part of a path or of SQL text. One contract suite runs against every implementation.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from audience_pipeline.tables import Problem, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """``column operator value``: several are joined by AND; the value is bound, never interpolated."""
+
+    column: str
+    operator: Operator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A read with pushdown: what is not asked for is not opened.
+
+    ``since`` and ``until`` bound ``created_at`` half-open (UTC). ``months`` does the same in whole months, as integers
+    ``yyyymm``, both inclusive. ``order_by`` names columns, a leading ``-`` for descending.
+    """
+
+    columns: Sequence[str] | None = None
+    user_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    months: tuple[int, int] | None = None
+    where: Sequence[Predicate] = ()
+    order_by: Sequence[str] = ()
+    limit: int | None = None
+
+
+EVERYTHING = Query()
+
+
+class Verdict(StrEnum):
+    """What became of one row of an upsert."""
+
+    INSERTED = "inserted"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that broke a rule: its index in the frame, its key, and why."""
+
+    row: int
+    key: str
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertResult:
+    """Counts of an upsert (they add up to the rows given), the rows refused, and the months rewritten."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    refused: tuple[Refusal, ...] = ()
+    months: frozenset[int] = frozenset()
+
+    def __add__(self, other: "UpsertResult") -> "UpsertResult":
+        """Add the counts of two upserts."""
+        return UpsertResult(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.stale + other.stale,
+            self.refused + other.refused,
+            self.months | other.months,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a key lives: its user and month (``yyyymm``, 0 without months).
+
+    ``placed`` is False while the row is only reserved: accepted by landing, or being written just now.
+    """
+
+    user_id: str
+    month: int
+    placed: bool
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A compare-and-set on one row.
+
+    ``expect`` maps columns, or dotted members of JSON columns, to the value the row must have (None is null or absent).
+    ``put`` maps engine-owned columns or members to new values; JSON values are Python objects.
+    """
+
+    key: str
+    expect: Mapping[str, Any]
+    put: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionResult:
+    """Keys whose change was made, and for each of the others what was found instead."""
+
+    won: tuple[str, ...] = ()
+    lost: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveResult:
+    """Keys moved between a live table and its archive, and keys left where they were, with the reason."""
+
+    moved: tuple[str, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing ``verify`` found: its kind, the object, what is wrong, what to do, and whether it was repaired.
+
+    ``harmless`` findings (leftover temporary files) are listed and do not fail a verification.
+    """
+
+    kind: str
+    object: str
+    found: str
+    expected: str
+    remedy: str
+    repaired: bool = False
+    harmless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One landed file: its number orders it among all files; its identity is its content digest."""
+
+    number: int
+    table: str
+    digest: str
+    name: str
+    status: Literal["open", "landed", "folded"]
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class LandingLog(Protocol):
+    """The ledger of landed files and the accepted records in them."""
+
+    def open_file(self, table: Table, digest: str, name: str) -> LedgerEntry:
+        """Return the entry of this content, made if it is new; an entry no longer ``open`` was landed before."""
+
+    def unfinished(self, table: Table) -> list[LedgerEntry]:
+        """Return the entries of ``table`` still open, oldest first."""
+
+    def stage(self, entry: LedgerEntry, rows: "pa.Table") -> None:
+        """Keep accepted rows of an open entry (landed schema of its table) where no reader sees them yet."""
+
+    def finish(self, entry: LedgerEntry, counts: Mapping[str, int]) -> frozenset[int]:
+        """Publish what was staged and mark the entry landed; return the months touched (0 without months)."""
+
+    def abandon(self, entry: LedgerEntry) -> None:
+        """Drop what was staged; the entry stays open and the file can be landed again."""
+
+    def mark_folded(self, entries: Iterable[LedgerEntry], counts: Mapping[str, int]) -> None:
+        """Note that the entries' records were upserted, with the counts."""
+
+    def unfolded(self, table: Table) -> list[LedgerEntry]:
+        """Return landed entries whose records were not upserted yet, oldest first."""
+
+    def read(
+        self, table: Table, *, months: tuple[int, int] | None = None, numbers: Sequence[int] | None = None
+    ) -> "pa.Table":
+        """Return landed records of ``table`` (a source), by month range or file numbers, in landing order."""
+
+
+class TableStore(Protocol):
+    """The tables of one backend."""
+
+    landing: LandingLog
+
+    def upsert(self, table: Table, rows: "pa.Table") -> UpsertResult:
+        """Insert or update ``rows`` by key under the rules of the declaration; newest wins.
+
+        ``rows`` has the table's columns (any order; nullable ones may be absent) and may carry ``landed_position``.
+        Raises RefusedError where the frame as a whole breaks the declaration; rows that break a rule are refused.
+        """
+
+    def judge(self, table: Table, rows: "pa.Table") -> list[tuple[Verdict, Problem | None]]:
+        """Return what an upsert would do with each row, writing nothing."""
+
+    def read(self, table: Table, query: Query = EVERYTHING) -> "pa.Table":
+        """Return the rows a query asks for, typed as declared."""
+
+    def get(self, table: Table, keys: Sequence[str], columns: Sequence[str] | None = None) -> "pa.Table":
+        """Return the rows of the keys that exist in ``table``, each found through the index in one file."""
+
+    def transition(self, table: Table, changes: Sequence[Change]) -> TransitionResult:
+        """Apply compare-and-sets on engine-owned columns, each won or lost on its own."""
+
+    def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
+        """Move rows between a table and its archive: copied and verified before they leave the source."""
+
+    def placements(self, table: Table, keys: Sequence[str]) -> dict[str, Placement]:
+        """Return where the known ones of ``keys`` live, archived ones included."""
+
+    def reserve(self, table: Table, places: Mapping[str, tuple[str, int]], now: datetime) -> dict[str, Placement]:
+        """Reserve keys at (user_id, month) for rows accepted but not yet written; return those placed elsewhere."""
+
+    def inserted_in_month(self, table: Table, user_id: str, month: int) -> int:
+        """Return how many keys of the user were first accepted in the UTC month ``yyyymm`` (for quotas)."""
+
+    def user_lock(self, user_id: str) -> AbstractContextManager[None]:
+        """Hold the user's quota against other writers, on this machine."""
+
+    def landing_lock(self, table: Table) -> AbstractContextManager[None]:
+        """Let one landing of ``table`` run at a time."""
+
+    def digests(self, table: Table) -> dict[int, str]:
+        """Return a content digest a month (0 without months), equal on every backend that holds the same rows."""
+
+    def verify(self, *, repair: bool = False) -> list[Finding]:
+        """Prove the invariants on what is stored; with ``repair`` mend what can be mended without losing a row."""
+
+    def close(self) -> None:
+        """Release what the store holds."""

@@ -1,0 +1,52 @@
+"""All tables, each declared once; everything else about them is derived."""
+
+from audience_pipeline.tables.audiences import AUDIENCES
+from audience_pipeline.tables.declaration import Column, Format, Layout, Owner, Problem, Reference, Table
+from audience_pipeline.tables.distributions import DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE
+from audience_pipeline.tables.journal import AUDIT_LOG, DISTRIBUTION_EVENTS
+from audience_pipeline.tables.landed import LANDED_COLUMNS, POSITION, SOURCES, landed
+from audience_pipeline.tables.platforms import PLATFORMS
+from audience_pipeline.tables.types import LogicalType
+from audience_pipeline.tables.users import USERS
+
+STORED: tuple[Table, ...] = (
+    USERS,
+    AUDIENCES,
+    PLATFORMS,
+    DISTRIBUTIONS,
+    DISTRIBUTION_EVENTS,
+    DISTRIBUTIONS_ARCHIVE,
+    AUDIT_LOG,
+)
+"""The tables a store keeps, one row a key."""
+
+LANDED: dict[str, Table] = {table.name: landed(table) for table in SOURCES}
+"""The landed table of each source, by the source's name."""
+
+TABLES: dict[str, Table] = {table.name: table for table in (*STORED, *LANDED.values())}
+"""Every declared table by name."""
+
+__all__ = [
+    "AUDIENCES",
+    "AUDIT_LOG",
+    "DISTRIBUTIONS",
+    "DISTRIBUTIONS_ARCHIVE",
+    "DISTRIBUTION_EVENTS",
+    "LANDED",
+    "LANDED_COLUMNS",
+    "PLATFORMS",
+    "POSITION",
+    "SOURCES",
+    "STORED",
+    "TABLES",
+    "USERS",
+    "Column",
+    "Format",
+    "Layout",
+    "LogicalType",
+    "Owner",
+    "Problem",
+    "Reference",
+    "Table",
+    "landed",
+]
