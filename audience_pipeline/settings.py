@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     archive_after_days: int = Field(default=90, ge=1)
     """Days after which a finished distribution moves to the archive."""
     reader_grace_minutes: int = Field(default=60, ge=0)
-    """Minutes a replaced file or catalog stays readable for those that opened it before."""
+    """Minutes a file that is no longer current is kept for readers that may still open it."""
 
     session_seconds: int = Field(default=30, ge=1)
     """Seconds a statement of a tenant session may run."""
@@ -184,14 +184,14 @@ def variable(field: str) -> str:
 
 
 def _refuse_unknown_variables() -> None:
-    known = [variable(field) for field in Settings.model_fields]
     for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
+        field = name.upper().removeprefix(PREFIX).lower()
+        if name.upper().startswith(PREFIX) and field not in Settings.model_fields:
+            near = difflib.get_close_matches(field, Settings.model_fields, n=1)
             raise SettingsError(
                 name,
                 found="a variable that no setting reads",
-                expected=near[0] if near else "one of those in docs/settings.md",
+                expected=variable(near[0]) if near else "one of those in docs/settings.md",
                 remedy="Correct its name, or unset it.",
             )
 

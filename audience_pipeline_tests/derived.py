@@ -1,0 +1,57 @@
+"""The committed files that are derived from declarations, and the only way to write them.
+
+`make derive` writes them; a test renders each again and fails on a difference, so a declaration and what it derives
+change in one commit. A new derived file is one more entry in `DERIVED`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from audience_pipeline.settings import Settings, variable
+
+ROOT = Path(__file__).parent.parent
+
+
+def settings_page() -> str:
+    """Render the page that documents every setting: variable, default and meaning."""
+    rows = [
+        f"| `{variable(name)}` | {_default(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([*_SETTINGS_HEAD, *rows, ""])
+
+
+def _default(value: object) -> str:
+    """Write a default the way its variable would be set."""
+    if value is None:
+        return "unset"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+_SETTINGS_HEAD = (
+    "# Settings",
+    "",
+    "Environment variables, read once at start. An empty variable counts as not set; a wrong value, or a variable with",
+    "the prefix that is not listed here, stops the start with an error that names it. Derived from",
+    "`audience_pipeline/settings.py` by `make derive`.",
+    "",
+    "| variable | default | meaning |",
+    "|---|---|---|",
+)
+
+DERIVED: dict[str, Callable[[], str]] = {
+    "docs/settings.md": settings_page,
+}
+"""Path from the repository's top, and what renders the file."""
+
+
+def write_derived() -> None:
+    """Write every derived file."""
+    for name, render in DERIVED.items():
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_derived()
