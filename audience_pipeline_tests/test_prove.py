@@ -23,7 +23,7 @@ def report(when: Literal["setup", "call", "teardown"], outcome: Literal["passed"
 def test_a_proof_has_one_row_with_what_it_counted() -> None:
     outcomes = Outcomes()
     for when in ("setup", "call", "teardown"):
-        outcomes.pytest_runtest_logreport(report(when, "passed"))  # type: ignore[arg-type]
+        outcomes.pytest_runtest_logreport(report(when, "passed"))
     row = "| `storage/test_kill.py::test_a_killed_writer_leaves_whole_files` | passed | 61 s | kills 300 |"
     assert outcomes.rows == [row]
     assert row in page(outcomes.rows)
