@@ -21,7 +21,7 @@ Code = Annotated[str, Meta(min_length=1, max_length=1_000)]
 Free = Any
 
 
-class Shape(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+class Shape(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Base of all shapes: unknown members are refused by name, null and absent are one."""
 
 
@@ -123,11 +123,6 @@ class DistributionMetadata(Shape):
     approval_status: Literal["pending", "approved", "rejected"] | None = None
     approved_by: Text | None = None
     updated_at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        """Bring the version to UTC milliseconds, so that one instant has one text."""
-        if self.updated_at is not None:
-            object.__setattr__(self, "updated_at", utc_millis(self.updated_at))
 
 
 class EngineDistributionMetadata(DistributionMetadata):

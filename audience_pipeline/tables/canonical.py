@@ -1,0 +1,151 @@
+"""Canonical forms: one text for one JSON value, one digest for one row.
+
+Belongs here: what makes two records equal, on every backend. Does not belong here: which of two different records wins
+(the store's rules), or whether a value is allowed at all (landing).
+
+Canonical JSON has sorted keys, no whitespace, doubles in their shortest form and times in UTC milliseconds. Members of
+a declared shape are typed by it (a float member writes 5 and 5.0 alike) and absent ones are left out; an object without
+members is null. In JSON that no shape describes, a double without a fraction is written as an integer, because backends
+do not agree on keeping the difference.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+
+from audience_pipeline.tables.declaration import Column, Owner, Table
+from audience_pipeline.tables.shapes import utc_millis
+from audience_pipeline.tables.types import LogicalType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+_EXACT_DOUBLE = 2**53
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def canonical_json(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """Return the canonical text of ``value``: a decoded shape, a list of them, or free JSON. Null and {} give None.
+
+    The value is brought to its canonical form in place. Raises OverflowError for an integer beyond 64 bits.
+    """
+    value = _settled(value)
+    if value is None:
+        return None
+    text = _ENCODER.encode(value).decode()
+    return None if text == "{}" else text
+
+
+def canonical_text(column: Column, text: str | None) -> str | None:
+    """Return the canonical text of what ``text`` says, typed by the JSON ``column``.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON, or (msgspec.ValidationError) not what may be stored in the column.
+        OverflowError: it has an integer beyond 64 bits.
+    """
+    return None if text is None else canonical_json(_decoder(column).decode(text))
+
+
+def comparable(column: Column, text: str | None) -> str | None:
+    """Return the part of a canonical JSON ``text`` that speaks for the application when content is compared.
+
+    Members that only the engine changes are left out; where the column names members that stand for the whole, only
+    those stay.
+    """
+    if text is None or not (column.engine_members or column.compared_by):
+        return text
+    members = msgspec.json.decode(text)
+    kept = {name: value for name, value in members.items() if _is_compared(column, name)}
+    return _ENCODER.encode(kept).decode() if kept else None
+
+
+def row_digest(values: Iterable[Any]) -> bytes:
+    """Return the SHA-256 of the canonical JSON array of ``values`` (texts, integers, lists of texts, None)."""
+    return hashlib.sha256(_ENCODER.encode(list(values))).digest()
+
+
+def application_digests(table: Table, rows: "pa.Table") -> list[bytes]:
+    """Return a digest a row over the columns the application owns: equal content, equal digest.
+
+    ``rows`` has the table's columns with canonical JSON texts; times count as milliseconds, absent arrays as [].
+    """
+    columns = [_values(column, rows) for column in table.owned_by(Owner.APPLICATION)]
+    return [row_digest(values) for values in zip(*columns, strict=True)]
+
+
+def content_digest(table: Table, rows: "pa.Table") -> str:
+    """Return one hexadecimal digest of ``rows``, whatever their order; sealed texts count by their fingerprint."""
+    columns = [_values(column, rows, whole=True) for column in table.columns]
+    digests = sorted(row_digest(values) for values in zip(*columns, strict=True))
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _values(column: Column, rows: "pa.Table", *, whole: bool = False) -> Iterator[Any]:
+    values = rows.column(column.name)
+    match column.type:
+        case LogicalType.TIMESTAMP:
+            return iter(values.cast("int64").to_pylist())
+        case LogicalType.STRINGS:
+            return (each or [] for each in values.to_pylist())
+        case LogicalType.JSON if column.compared_by or not whole:
+            return (comparable(column, text) for text in values.to_pylist())
+        case _:
+            return iter(values.to_pylist())
+
+
+def _is_compared(column: Column, member: str) -> bool:
+    return member not in column.engine_members and (not column.compared_by or member in column.compared_by)
+
+
+@cache
+def _decoder(column: Column) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(column.json_type)
+
+
+def _settled(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Bring times to UTC milliseconds and free numbers to their one form, in place where there is a place."""
+    kind = type(value)
+    if kind is float:
+        return int(value) if value.is_integer() and abs(value) <= _EXACT_DOUBLE else value
+    if kind is dict:
+        for name, member in value.items():
+            value[name] = _settled(member)
+    elif kind is list:
+        for index, item in enumerate(value):
+            value[index] = _settled(item)
+    elif kind is int and not INT64_MIN <= value <= INT64_MAX:
+        message = "an integer beyond 64 bits"
+        raise OverflowError(message)
+    elif isinstance(value, msgspec.Struct):
+        _settle_members(value)
+    return value
+
+
+def _settle_members(shape: msgspec.Struct) -> None:
+    times, free = _unsettled(type(shape))
+    for name in free:
+        if (member := getattr(shape, name)) is not None:
+            setattr(shape, name, _settled(member))
+    for name in times:
+        if (moment := getattr(shape, name)) is not None:
+            setattr(shape, name, utc_millis(moment))
+
+
+@cache
+def _unsettled(shape: type[msgspec.Struct]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the members of ``shape`` that are times, and those that hold free JSON."""
+    fields = msgspec.structs.fields(shape)
+    times = tuple(each.name for each in fields if datetime in (each.type, *get_args(each.type)))
+    free = tuple(each.name for each in fields if _is_free(each.type))
+    return times, free
+
+
+def _is_free(kind: Any) -> bool:  # noqa: ANN401 - any type a struct member may have
+    """Return whether ``kind`` is, or contains, JSON no shape describes, or a shape."""
+    return kind is Any or any(_is_free(part) for part in get_args(kind))
