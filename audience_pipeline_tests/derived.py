@@ -7,6 +7,7 @@ change in one commit. A new derived file is one more entry in `DERIVED`.
 from collections.abc import Callable
 from pathlib import Path
 
+from audience_pipeline.queries.macros import catalog_sql
 from audience_pipeline.settings import Settings, variable
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,7 @@ _SETTINGS_HEAD = (
 
 DERIVED: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
+    "sql/duckdb/catalog.sql": catalog_sql,
 }
 """Path from the repository's top, and what renders the file."""
 

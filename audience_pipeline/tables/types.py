@@ -22,10 +22,10 @@ class LogicalType(Enum):
 
 DUCKDB: dict[LogicalType, str] = {
     LogicalType.STRING: "VARCHAR",
-    LogicalType.TIMESTAMP: "TIMESTAMP_MS",
+    LogicalType.TIMESTAMP: "TIMESTAMP",
     LogicalType.INT64: "BIGINT",
     LogicalType.STRINGS: "VARCHAR[]",
-    LogicalType.JSON: "VARCHAR",
+    LogicalType.JSON: "JSON",
 }
 
 BIGQUERY: dict[LogicalType, str] = {

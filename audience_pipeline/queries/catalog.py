@@ -1,0 +1,96 @@
+"""`catalog.duckdb`: the database of views that analysts open, and nothing is ever stored in.
+
+Belongs here: writing it, and knowing whether it is current. Does not belong here: its content, which is
+`sql/duckdb/catalog.sql` with the absolute data directory filled in.
+
+It depends on this release and on where the data lies, not on what is stored: the views read whatever files there are,
+also none. It is written beside its place and renamed, never changed in place, and is not writable: DuckDB locks a
+database that one program has open for writing, and here nobody can lock anybody out.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+
+from audience_pipeline.errors import storage_errors
+from audience_pipeline.sqlfiles import read_sql
+from audience_pipeline.storage.parquet.layout import Layout
+from audience_pipeline.tables.duckdb import DATA
+
+CATALOG = "catalog.duckdb"
+_READ_ONLY = 0o444
+
+
+def write_catalog(data_dir: Path) -> Path:
+    """Write the catalog of a data directory and return its path.
+
+    Raises:
+        StorageError: the directory cannot be written.
+    """
+    layout, text = Layout(data_dir.absolute()), _text(data_dir)
+    with storage_errors(data_dir / CATALOG):
+        layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _replace(data_dir / CATALOG, lambda staged: _create(staged, text), layout)
+        _replace(_stamp(layout), lambda staged: staged.write_text(_digest(text), encoding="ascii"), layout)
+    return data_dir / CATALOG
+
+
+def catalog_is_current(data_dir: Path) -> bool:
+    """Return whether the catalog is this release's for this place; reads one small file and opens no database."""
+    try:
+        found = _stamp(Layout(data_dir)).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return found == _digest(_text(data_dir)) and (data_dir / CATALOG).exists()
+
+
+def ensure_catalog(data_dir: Path) -> Path:
+    """Write the catalog unless it is current, and return its path."""
+    return data_dir / CATALOG if catalog_is_current(data_dir) else write_catalog(data_dir)
+
+
+def _text(data_dir: Path) -> str:
+    """Return the catalog's statements for a place: `*`, `?` and `[` in its path are no patterns, quotes no ends."""
+    path = str(data_dir.absolute())
+    escaped = re.sub(r"([*?\[])", r"[\1]", path).replace("'", "''")
+    return read_sql("duckdb/catalog.sql").replace(DATA, escaped)
+
+
+def _digest(text: str) -> str:
+    return sha256(f"{duckdb.__version__}\n{text}".encode()).hexdigest()
+
+
+def _stamp(layout: Layout) -> Path:
+    """Return the file that says what the catalog was made of."""
+    return layout.state / "catalog.sha256"
+
+
+def _create(path: Path, text: str) -> None:
+    with duckdb.connect(path) as connection:
+        connection.execute(text)
+    path.chmod(_READ_ONLY)
+
+
+def _replace(path: Path, write: Callable[[Path], object], layout: Layout) -> None:
+    """Have a file written in the staging directory, sync it, and rename it into place."""
+    staged = layout.staging / f"{uuid4().hex}{path.suffix}"
+    try:
+        write(staged)
+        _sync(staged)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,5 @@
+-- The platforms a user can distribute to: every column but the credentials, which no query returns.
+SELECT platform_id, user_id, platform_type, name, created_at, updated_at, status, settings, last_sync, sync_status
+FROM platforms
+WHERE user_id = $user_id AND status = 'active'
+ORDER BY platform_id
