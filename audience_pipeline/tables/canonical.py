@@ -10,14 +10,16 @@ do not agree on keeping the difference.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
 
 from audience_pipeline.tables.declaration import Column, Owner, Table
+from audience_pipeline.tables.rewriting import BOUNDED, rewritten
 from audience_pipeline.tables.shapes import utc_millis
 from audience_pipeline.tables.types import LogicalType
 
@@ -25,17 +27,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+MAX_DEPTH = 100
+_LEAVES = frozenset({str, bool, type(None), datetime})
 _EXACT_DOUBLE = 2**53
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_NOTHING = (b"{}", b"null")
+_UNSETTLED = (b".0,", b".0}", b".0]", b'_at":"')
+"""What the text of a value may contain that is not settled: doubles without a fraction, and times."""
 
 
 def canonical_json(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
     """Return the canonical text of ``value``: a decoded shape, a list of them, or free JSON. Null and {} give None.
 
-    The value is brought to its canonical form in place. Raises OverflowError for an integer beyond 64 bits.
+    The value is brought to its canonical form in place. Raises OverflowError for an integer beyond 64 bits or a double
+    that is not finite, RecursionError for nesting deeper than ``MAX_DEPTH``.
     """
-    value = _settled(value)
+    value = _settled(value, 0)
     if value is None:
         return None
     text = _ENCODER.encode(value).decode()
@@ -47,9 +55,23 @@ def canonical_text(column: Column, text: str | None) -> str | None:
 
     Raises:
         msgspec.DecodeError: it is no JSON, or (msgspec.ValidationError) not what may be stored in the column.
-        OverflowError: it has an integer beyond 64 bits.
+        OverflowError, RecursionError: as for :func:`canonical_json`.
     """
-    return None if text is None else canonical_json(_decoder(column).decode(text))
+    if text is None:
+        return None
+    try:
+        value = _decoder(column, bounded=True).decode(text)
+    except msgspec.ValidationError:
+        return canonical_json(_decoder(column, bounded=False).decode(text))
+    return canonical_bounded(value)
+
+
+def canonical_bounded(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """Return the same as :func:`canonical_json` for a value decoded with bounded types, sooner in most cases."""
+    encoded = _ENCODER.encode(value)
+    if any(mark in encoded for mark in _UNSETTLED):
+        return canonical_json(value)
+    return None if encoded in _NOTHING else encoded.decode()
 
 
 def comparable(column: Column, text: str | None) -> str | None:
@@ -63,6 +85,15 @@ def comparable(column: Column, text: str | None) -> str | None:
     members = msgspec.json.decode(text)
     kept = {name: value for name, value in members.items() if _is_compared(column, name)}
     return _ENCODER.encode(kept).decode() if kept else None
+
+
+def merged_members(column: Column, text: str | None, base: str | None) -> str | None:
+    """Return ``text`` with the members that only the engine changes taken from ``base``; both are canonical."""
+    engine = msgspec.json.decode(base or "{}")
+    kept = {name: member for name, member in engine.items() if name in column.engine_members}
+    landed = msgspec.json.decode(text or "{}")
+    members = {name: member for name, member in landed.items() if name not in column.engine_members} | kept
+    return _ENCODER.encode(members).decode() if members else None
 
 
 def row_digest(values: Iterable[Any]) -> bytes:
@@ -104,34 +135,45 @@ def _is_compared(column: Column, member: str) -> bool:
 
 
 @cache
-def _decoder(column: Column) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(column.json_type)
+def _decoder(column: Column, *, bounded: bool) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(rewritten(column.json_type, {Any: BOUNDED}) if bounded else column.json_type)
 
 
-def _settled(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _settled(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
     """Bring times to UTC milliseconds and free numbers to their one form, in place where there is a place."""
     kind = type(value)
-    if kind is float:
-        return int(value) if value.is_integer() and abs(value) <= _EXACT_DOUBLE else value
+    if kind is float or kind is int:
+        return _settled_number(value)
+    if kind in _LEAVES:
+        return value
+    if depth >= MAX_DEPTH:
+        message = f"nested more than {MAX_DEPTH} levels deep"
+        raise RecursionError(message)
     if kind is dict:
         for name, member in value.items():
-            value[name] = _settled(member)
+            value[name] = _settled(member, depth + 1)
     elif kind is list:
         for index, item in enumerate(value):
-            value[index] = _settled(item)
-    elif kind is int and not INT64_MIN <= value <= INT64_MAX:
-        message = "an integer beyond 64 bits"
-        raise OverflowError(message)
-    elif isinstance(value, msgspec.Struct):
-        _settle_members(value)
+            value[index] = _settled(item, depth + 1)
+    else:
+        _settle_members(value, depth + 1)
     return value
 
 
-def _settle_members(shape: msgspec.Struct) -> None:
+def _settled_number(value: float) -> float:
+    if abs(value) <= _EXACT_DOUBLE:
+        return int(value) if value == int(value) else value
+    if not math.isfinite(value) or (type(value) is int and not INT64_MIN <= value <= INT64_MAX):
+        message = "a number beyond 64 bits"
+        raise OverflowError(message)
+    return value
+
+
+def _settle_members(shape: msgspec.Struct, depth: int) -> None:
     times, free = _unsettled(type(shape))
     for name in free:
         if (member := getattr(shape, name)) is not None:
-            setattr(shape, name, _settled(member))
+            setattr(shape, name, _settled(member, depth))
     for name in times:
         if (moment := getattr(shape, name)) is not None:
             setattr(shape, name, utc_millis(moment))
@@ -147,5 +189,5 @@ def _unsettled(shape: type[msgspec.Struct]) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _is_free(kind: Any) -> bool:  # noqa: ANN401 - any type a struct member may have
-    """Return whether ``kind`` is, or contains, JSON no shape describes, or a shape."""
-    return kind is Any or any(_is_free(part) for part in get_args(kind))
+    """Return whether ``kind`` is JSON no shape describes, which may be an object of any members."""
+    return kind is Any or get_origin(kind) is dict or any(_is_free(part) for part in get_args(kind))
