@@ -196,14 +196,17 @@ class TableStore(Protocol):
 
     landing: LandingLog
 
-    def upsert(self, table: Table, rows: "pa.Table") -> UpsertResult:
+    def upsert(self, table: Table, rows: "pa.Table", *, canonical: bool = False) -> UpsertResult:
         """Insert or update ``rows`` by key under the rules of the declaration; newest wins.
 
         ``rows`` has the table's columns (any order; nullable ones may be absent) and may carry ``landed_position``.
+        ``canonical`` says the JSON texts were made canonical by landing, and need not be again.
         Raises RefusedError where the frame as a whole breaks the declaration; rows that break a rule are refused.
         """
 
-    def judge(self, table: Table, rows: "pa.Table") -> list[tuple[Verdict, Problem | None]]:
+    def judge(
+        self, table: Table, rows: "pa.Table", *, canonical: bool = False
+    ) -> list[tuple[Verdict, Problem | None]]:
         """Return what an upsert would do with each row, writing nothing."""
 
     def read(self, table: Table, query: Query = EVERYTHING) -> "pa.Table":

@@ -1,0 +1,30 @@
+"""The table store: one contract, and a backend chosen by the settings."""
+
+from typing import TYPE_CHECKING
+
+from audience_pipeline.errors import UsageError
+from audience_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from audience_pipeline.storage.parquet.store import ParquetStore
+
+
+def open_store(settings: Settings | None = None) -> "ParquetStore":
+    """Return the configured store, to be used as a context manager.
+
+    Raises UsageError for a backend this release does not have, StorageError where the data directory cannot be used.
+    """
+    settings = settings or load_settings()
+    if settings.backend != "parquet":
+        raise UsageError(
+            "AUDIENCE_PIPELINE_BACKEND",
+            found=str(settings.backend),
+            expected="parquet, the backend of this release",
+            remedy="Unset the variable, or set it to parquet.",
+        )
+    from audience_pipeline.storage.parquet.store import ParquetStore
+
+    return ParquetStore(settings.data_dir)
+
+
+__all__ = ["open_store"]

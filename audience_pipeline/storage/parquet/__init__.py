@@ -1,0 +1,1 @@
+"""The table store on Hive-partitioned Parquet: the embedded default."""

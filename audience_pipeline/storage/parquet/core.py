@@ -1,0 +1,103 @@
+"""What the verbs of the Parquet store share: layout, state, locks, clock; and recovery from a killed writer.
+
+Belongs here: taking partitions, reading and replacing them as one step. Does not belong here: rules about rows.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from audience_pipeline.storage.parquet.files import Staging, read_files
+from audience_pipeline.storage.parquet.layout import Layout, Partition
+from audience_pipeline.storage.parquet.locks import Locks
+from audience_pipeline.storage.parquet.state import State
+from audience_pipeline.tables import STORED, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts of one open store."""
+
+    layout: Layout
+    state: State
+    locks: Locks
+    clock: Callable[[], datetime]
+
+    @contextmanager
+    def hold(self, table: Table, partitions: Iterable[Partition]) -> Iterator[None]:
+        """Hold partitions against other writers, with the index in agreement with their files."""
+        partitions = set(partitions)
+        with self.locks.hold(_lock_name(table, partition) for partition in partitions):
+            self._recover(table, partitions)
+            yield
+
+    def _recover(self, table: Table, held: set[Partition]) -> None:
+        """Re-index held partitions whose writer died: they are pending though nobody else can hold them."""
+        for _, partition in self.state.pending(table.name):
+            if partition in held:
+                self.reindex(table, partition)
+
+    def recover_free(self, table: Table, partitions: Iterable[Partition]) -> bool:
+        """Recover pending partitions that no living writer holds (the others are left to theirs); say if any was."""
+        recovered = False
+        pending = {partition for _, partition in self.state.pending(table.name)}
+        for partition in pending.intersection(partitions):
+            with self.locks.try_hold(_lock_name(table, partition)) as held:
+                if held:
+                    self._recover(table, {partition})
+                    recovered = True
+        return recovered
+
+    def reindex(self, table: Table, partition: Partition) -> None:
+        """Make the index agree with a held partition's file, whatever a killed writer left."""
+        path = self.layout.path(table, partition)
+        if not path.exists():
+            self.state.forget(table.name, partition, index_of(table).name)
+            return
+        keys = read_files(table, [path])[table.key].to_list()
+        index = index_of(table)
+        self.state.reindex(
+            table.name, partition, index.name, keys, path.stat().st_size, archived=index.name != table.name
+        )
+
+    def existing(self, table: Table, partitions: Iterable[Partition]) -> list[Partition]:
+        """Return those of ``partitions`` that have a file."""
+        return [partition for partition in partitions if self.layout.path(table, partition).exists()]
+
+    def rows(self, table: Table, partitions: Sequence[Partition]) -> pl.DataFrame:
+        """Return the rows of partitions that have a file."""
+        return read_files(table, [self.layout.path(table, partition) for partition in partitions])
+
+    def replace(
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        *,
+        positions: Mapping[str, int] | None = None,
+        placed: Sequence[str] = (),
+        empty: Iterable[Partition] = (),
+    ) -> dict[Partition, tuple[int, int]]:
+        """Replace held, pending partitions by the rows of ``frame`` (with its month column) and note it in the index."""
+        index = index_of(table)
+        with Staging.opened(self.layout) as staging:
+            sizes = staging.write(table, frame, empty)
+            staging.publish()
+        self.state.commit(
+            table.name, sizes, index.name, positions or {}, placed=placed, archived=index.name != table.name
+        )
+        return sizes
+
+
+_LIVE = {table.archive: table for table in STORED if table.archive}
+
+
+def index_of(table: Table) -> Table:
+    """Return the table whose key index ``table`` shares: an archive's keys stand in its live table's."""
+    return _LIVE.get(table.name, table)
+
+
+def _lock_name(table: Table, partition: Partition) -> str:
+    return f"{table.name}\0{partition.user_id}\0{partition.month}"

@@ -1,0 +1,76 @@
+"""What may be wrong inside one partition file: bytes, columns, types, values, places, secrets.
+
+Belongs here: one file at a time, without the index. Does not belong here: anything between files.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audience_pipeline.errors import PipelineError
+from audience_pipeline.storage.contract import Finding
+from audience_pipeline.storage.parquet.files import MONTH
+from audience_pipeline.storage.parquet.frames import prepare
+from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.tables import Table
+from audience_pipeline.tables.arrow import arrow_schema
+
+_RESTORE = "Restore the file from a backup, or rebuild the month from its landed records."
+
+
+@dataclass(slots=True)
+class Inspected:
+    """One file: whether it can be read, its keys, and what is wrong in it."""
+
+    path: Path
+    partition: Partition
+    readable: bool = False
+    keys: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, kind: str, found: str, expected: str, remedy: str = _RESTORE) -> None:
+        """Note something wrong with this file."""
+        self.findings.append(Finding(kind, str(self.path), found, expected, remedy))
+
+
+def inspect(table: Table, partition: Partition, path: Path) -> Inspected:
+    """Read one file and hold it against the declaration and its own place."""
+    inspected = Inspected(path, partition)
+    try:
+        rows = pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowException) as error:
+        inspected.add("unreadable file", str(error).splitlines()[0], "a whole Parquet file")
+        return inspected
+    if not rows.schema.equals(arrow_schema(table)):
+        inspected.add("schema", _difference(rows.schema, arrow_schema(table)), f"the columns and types of {table.name}")
+        return inspected
+    inspected.readable = True
+    inspected.keys = rows.column(table.key).to_pylist()
+    _check_rows(table, partition, rows, inspected)
+    return inspected
+
+
+def _difference(found: pa.Schema, expected: pa.Schema) -> str:
+    if found.names != expected.names:
+        return f"columns {', '.join(found.names)}"
+    wrong = [f"{name} {found.field(name).type}" for name in found.names if found.field(name) != expected.field(name)]
+    return f"types {', '.join(wrong)}"
+
+
+def _check_rows(table: Table, partition: Partition, rows: pa.Table, inspected: Inspected) -> None:
+    repeated = len(inspected.keys) - len(set(inspected.keys))
+    if repeated:
+        inspected.add("duplicate key", f"{repeated} keys more than once", "one row a key")
+    try:
+        frame = prepare(table, rows, 0)
+    except PipelineError as error:
+        inspected.add("declaration", f"{error.object}: {error.found}", error.expected, error.remedy)
+        return
+    misplaced = frame.filter((pl.col("user_id") != partition.user_id) | (pl.col(MONTH) != partition.month)).height
+    if misplaced:
+        inspected.add("placement", f"{misplaced} rows of another user or month", "only rows of its own user and month")
+    if not frame.select(table.column_names).equals(pl.DataFrame(pl.from_arrow(rows))):
+        inspected.add("canonical form", "values that are not in canonical form", "what the store itself would write")

@@ -1,0 +1,170 @@
+"""Reads: the state names the files, DuckDB reads them, values are bound.
+
+Belongs here: turning a query into files and a statement. Does not belong here: the documented access patterns (they are
+SQL files). Listing directories is what kills reads of many small files, so none is listed: the partition list in the
+state gives exactly the files of a user and a month range, and the key index the one file of a key.
+"""
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from audience_pipeline.errors import CorruptionError, UsageError
+from audience_pipeline.storage.contract import Predicate, Query
+from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.tables import Table
+from audience_pipeline.tables.arrow import arrow_schema
+
+_OPERATORS = {"=", "!=", "<", "<=", ">", ">="}
+_ALL_MONTHS = (0, 999_999)
+
+
+class Duck:
+    """One in-memory DuckDB instance, with a cursor a thread."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._local = threading.local()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return this thread's cursor."""
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._local.cursor = self._connection.cursor()
+        return cursor
+
+    def close(self) -> None:
+        """Close the instance."""
+        self._connection.close()
+
+
+def files(
+    core: Core, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None
+) -> list[str]:
+    """Return the absolute paths of the files of a user and an inclusive month range, newest month first."""
+    found = core.state.partitions(table.name, user_id=user_id, months=months, newest_first=True)
+    return [str(core.layout.path(table, partition)) for partition in found]
+
+
+def read(core: Core, duck: Duck, table: Table, query: Query) -> pa.Table:
+    """Return the rows a query asks for, in the declared types."""
+    columns = _known(table, query.columns if query.columns is not None else table.column_names)
+    paths = files(core, table, user_id=query.user_id, months=_months(table, query))
+    return select(duck, table, paths, columns, _predicates(query), query.order_by, query.limit)
+
+
+def get(core: Core, duck: Duck, table: Table, keys: Sequence[str], columns: Sequence[str] | None) -> pa.Table:
+    """Return the rows of keys, looking only into the files the index names."""
+    index = index_of(table)
+    archived = index is not table
+    placements = core.state.placements(index.name, list(keys)).values()
+    homes = {Partition(place.user_id, place.month) for place in placements if place.archived == archived}
+    paths = [str(core.layout.path(table, partition)) for partition in core.existing(table, sorted(homes))]
+    names = _known(table, columns if columns is not None else table.column_names)
+    return select(duck, table, paths, names, [Predicate(table.key, "in", list(keys))])
+
+
+def select(
+    duck: Duck,
+    table: Table,
+    paths: Sequence[str],
+    columns: Sequence[str],
+    where: Sequence[Predicate] = (),
+    order_by: Sequence[str] = (),
+    limit: int | None = None,
+) -> pa.Table:
+    """Run one statement over files: identifiers come from the declaration, values are bound."""
+    schema = pa.schema([arrow_schema(table).field(name) for name in columns])
+    conditions, values = _conditions(table, where)
+    if not paths:
+        return schema.empty_table()
+    statement = f"SELECT {_names(columns)} FROM read_parquet(?, hive_partitioning = false){conditions}"  # noqa: S608 - declared names only
+    if order_by:
+        statement += " ORDER BY " + ", ".join(_direction(table, name) for name in order_by)
+    if limit is not None:
+        statement += " LIMIT ?"
+        values.append(limit)
+    try:
+        found = duck.cursor().sql(statement, params=[list(paths), *values]).to_arrow_table()
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        raise CorruptionError(
+            table.name,
+            found=str(error).splitlines()[0],
+            expected="readable partition files",
+            remedy="Run `audience-pipeline verify` to see which files are damaged and what can be repaired.",
+        ) from error
+    return found.cast(schema)
+
+
+def _predicates(query: Query) -> list[Predicate]:
+    found = list(query.where)
+    if query.user_id is not None:
+        found.append(Predicate("user_id", "=", query.user_id))
+    if query.since is not None:
+        found.append(Predicate("created_at", ">=", _naive(query.since)))
+    if query.until is not None:
+        found.append(Predicate("created_at", "<", _naive(query.until)))
+    return found
+
+
+def _months(table: Table, query: Query) -> tuple[int, int] | None:
+    if not table.by_month:
+        return None
+    first, last = query.months or _ALL_MONTHS
+    if query.since is not None:
+        first = max(first, month_of(_naive(query.since)))
+    if query.until is not None:
+        last = min(last, month_of(_naive(query.until)))
+    return first, last
+
+
+def month_of(moment: datetime) -> int:
+    """Return the month of a moment as ``yyyymm``."""
+    return moment.year * 100 + moment.month
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _conditions(table: Table, where: Sequence[Predicate]) -> tuple[str, list[Any]]:
+    parts, values = [], []
+    for predicate in where:
+        (name,) = _known(table, [predicate.column])
+        value = _naive(predicate.value) if isinstance(predicate.value, datetime) else predicate.value
+        if predicate.operator == "in":
+            parts.append(f'list_contains(?, "{name}")')
+        elif value is None and predicate.operator in {"=", "!="}:
+            parts.append(f'"{name}" IS {"NOT " if predicate.operator == "!=" else ""}NULL')
+            continue
+        elif predicate.operator in _OPERATORS:
+            parts.append(f'"{name}" {predicate.operator} ?')
+        values.append(value)
+    return (" WHERE " + " AND ".join(parts) if parts else ""), values
+
+
+def _known(table: Table, names: Sequence[str]) -> list[str]:
+    wrong = [name for name in names if name not in table.by_name]
+    if wrong:
+        raise UsageError(
+            table.name,
+            found=f"columns {', '.join(wrong)}",
+            expected=f"some of {', '.join(table.column_names)}",
+            remedy="Ask for declared columns only.",
+        )
+    return list(names)
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _direction(table: Table, name: str) -> str:
+    (column,) = _known(table, [name.removeprefix("-")])
+    return f'"{column}" DESC' if name.startswith("-") else f'"{column}"'

@@ -1,0 +1,183 @@
+"""The Parquet store: the contract's verbs, each in a module of its own.
+
+Belongs here: opening, closing, and handing each verb its parts. Does not belong here: how a verb works.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audience_pipeline.errors import CorruptionError, storage_errors
+from audience_pipeline.storage.contract import (
+    EVERYTHING,
+    Change,
+    Finding,
+    MoveResult,
+    Placement,
+    Query,
+    TransitionResult,
+    UpsertResult,
+    Verdict,
+)
+from audience_pipeline.storage.parquet import move, reading, transition, upsert, verify
+from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.frames import prepare
+from audience_pipeline.storage.parquet.landing import ParquetLanding
+from audience_pipeline.storage.parquet.layout import Layout, Partition
+from audience_pipeline.storage.parquet.locks import Locks
+from audience_pipeline.storage.parquet.rebuild import rebuild, set_aside
+from audience_pipeline.storage.parquet.state import State
+from audience_pipeline.tables import Layout as TableLayout
+from audience_pipeline.tables import Problem, Table
+from audience_pipeline.tables.canonical import content_digest
+from audience_pipeline.tables.landed import LINES_PER_FILE
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ParquetStore:
+    """The tables under one data directory; safe to share between threads, and with other processes.
+
+    ``clock`` gives the present as an aware datetime. Opening makes the directory (mode 0700) and rebuilds a state that
+    is missing or damaged, which opens every file once.
+    """
+
+    def __init__(self, root: Path, *, clock: Callable[[], datetime] = _now) -> None:
+        self._layout = Layout(root.absolute())
+        with storage_errors(root):
+            self._layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._presence = os.open(self._layout.state / "open.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._core = Core(self._layout, self._open_state(), Locks(self._layout.state / "locks"), clock)
+        self._duck = reading.Duck()
+        self.landing = ParquetLanding(self._core)
+
+    def __enter__(self) -> "ParquetStore":
+        """Return the open store."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the store."""
+        self.close()
+
+    @property
+    def root(self) -> Path:
+        """The absolute data directory."""
+        return self._layout.root
+
+    def _open_state(self) -> State:
+        """Open the state, or rebuild it while no other process has the store open."""
+        path = self._layout.state / "store.sqlite"
+        fcntl.flock(self._presence, fcntl.LOCK_SH)
+        if path.exists():
+            try:
+                return State(path)
+            except CorruptionError:
+                pass
+        fcntl.flock(self._presence, fcntl.LOCK_EX)
+        try:
+            return self._rebuilt(path)
+        finally:
+            fcntl.flock(self._presence, fcntl.LOCK_SH)
+
+    def _rebuilt(self, path: Path) -> State:
+        try:
+            return State(path) if path.exists() else rebuild(self._layout, path)
+        except CorruptionError:
+            set_aside(path)
+            return rebuild(self._layout, path)
+
+    def upsert(self, table: Table, rows: "pa.Table", *, canonical: bool = False) -> UpsertResult:
+        """Insert or update by key; see the contract."""
+        return upsert.upsert(self._core, table, prepare(table, rows, self._position(), canonical=canonical))
+
+    def judge(
+        self, table: Table, rows: "pa.Table", *, canonical: bool = False
+    ) -> list[tuple[Verdict, Problem | None]]:
+        """Say what an upsert would do; see the contract."""
+        return upsert.judge(self._core, table, prepare(table, rows, self._position(), canonical=canonical))
+
+    def _position(self) -> int:
+        """Return the position of rows that did not land: after every file numbered so far."""
+        with self._core.state.transaction() as db:
+            return self._core.state.next_number(db) * LINES_PER_FILE
+
+    def read(self, table: Table, query: Query = EVERYTHING) -> "pa.Table":
+        """Return the rows a query asks for; see the contract."""
+        return reading.read(self._core, self._duck, table, query)
+
+    def get(self, table: Table, keys: Sequence[str], columns: Sequence[str] | None = None) -> "pa.Table":
+        """Return the rows of keys; see the contract."""
+        return reading.get(self._core, self._duck, table, keys, columns)
+
+    def transition(self, table: Table, changes: Sequence[Change]) -> TransitionResult:
+        """Apply compare-and-sets; see the contract."""
+        return transition.transition(self._core, table, changes)
+
+    def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
+        """Move rows between a table and its archive; see the contract."""
+        return move.move(self._core, source, target, keys, put)
+
+    def placements(self, table: Table, keys: Sequence[str]) -> dict[str, Placement]:
+        """Return where keys live; see the contract."""
+        return self._core.state.placements(index_of(table).name, keys)
+
+    def reserve(self, table: Table, places: Mapping[str, tuple[str, int]], now: datetime) -> dict[str, Placement]:
+        """Accept keys at places; return those that live elsewhere; see the contract."""
+        self._core.state.accept(table.name, {key: Partition(*place) for key, place in places.items()}, now)
+        found = self._core.state.placements(table.name, list(places))
+        return {key: place for key, place in found.items() if (place.user_id, place.month) != tuple(places[key])}
+
+    def inserted_in_month(self, table: Table, user_id: str, month: int) -> int:
+        """Return how many keys of a user were accepted in a month; see the contract."""
+        return self._core.state.accepted(table.name, user_id, month)
+
+    def user_lock(self, user_id: str) -> AbstractContextManager[None]:
+        """Hold a user's quota; see the contract."""
+        return self._core.locks.hold([f"quota\0{user_id}"])
+
+    def landing_lock(self, table: Table) -> AbstractContextManager[None]:
+        """Hold the landing of a table; see the contract."""
+        return self._core.locks.hold([f"landing\0{table.name}"])
+
+    def digests(self, table: Table) -> dict[int, str]:
+        """Return a content digest a month; see the contract."""
+        months = {partition.month for partition in self._core.state.partitions(table.name)}
+        read = {month: self.read(table, Query(months=(month, month))) for month in sorted(months)}
+        return {month: content_digest(table, rows) for month, rows in read.items() if rows.num_rows}
+
+    def files(
+        self, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None
+    ) -> list[str]:
+        """Return the absolute paths of a user's files in an inclusive month range, newest month first."""
+        if table.layout is TableLayout.LANDED:
+            return self.landing.files(table, months=months)
+        return reading.files(self._core, table, user_id=user_id, months=months)
+
+    def cursor(self) -> "duckdb.DuckDBPyConnection":
+        """Return this thread's DuckDB cursor, for statements over :meth:`files`."""
+        return self._duck.cursor()
+
+    def verify(self, *, repair: bool = False) -> list[Finding]:
+        """Prove the invariants on what is stored; see the contract."""
+        return verify.verify(self._core, repair=repair)
+
+    def vacuum(self) -> list[Path]:
+        """Remove zero-row files and leftover temporary files; for a quiet moment, since readers may hold a listing."""
+        return verify.vacuum(self._core)
+
+    def close(self) -> None:
+        """Release what the store holds."""
+        self._duck.close()
+        self._core.state.close()
+        os.close(self._presence)

@@ -1,0 +1,197 @@
+"""Upsert into partition files: cost follows the change, and a kill at any instant is finished by running again.
+
+Order of steps, under the partitions' locks: the index says where keys are; keys placed elsewhere are refused; new keys
+are reserved and the partitions marked pending (one commit); rows are merged in bulk; changed partitions are staged,
+synced, renamed; the index is told (one commit). Large frames go in chunks of partitions, so that memory and the number
+of locks stay bounded; a key's rows are always in one chunk.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import polars as pl
+
+from audience_pipeline.storage.contract import Placement, Refusal, UpsertResult, Verdict
+from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.files import MONTH, with_month
+from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.storage.rules import ROW, Merge, immutable_problem, merge
+from audience_pipeline.tables import POSITION, Problem, Table
+
+CHUNK_PARTITIONS = 2_000
+CHUNK_ROWS = 200_000
+
+
+def upsert(core: Core, table: Table, frame: pl.DataFrame) -> UpsertResult:
+    """Upsert a prepared frame: the table's columns, ``_row``, ``landed_position``, ``_month``."""
+    result, kept = UpsertResult(), frame
+    if rivals := _rivals(core, table, frame):
+        result = _result(table, frame.filter(pl.col(ROW).is_in(list(rivals))), {}, rivals)
+        kept = frame.filter(~pl.col(ROW).is_in(list(rivals)))
+    for chunk in _chunks(kept):
+        result += _upsert_chunk(core, table, chunk)
+    return result
+
+
+def judge(core: Core, table: Table, frame: pl.DataFrame) -> list[tuple[Verdict, Problem | None]]:
+    """Say what an upsert of a prepared frame would do with each row, in the order of ``_row``; writes nothing."""
+    problems = _rivals(core, table, frame)
+    verdicts: dict[int, Verdict] = {}
+    for chunk in _chunks(frame.filter(~pl.col(ROW).is_in(list(problems)))):
+        merged, _ = _merge(core, table, chunk)
+        verdicts |= merged.verdicts
+        problems |= merged.problems
+    verdicts |= dict.fromkeys(problems, Verdict.REFUSED)
+    return [(verdicts[row], problems.get(row)) for row in sorted(verdicts)]
+
+
+def _upsert_chunk(core: Core, table: Table, chunk: pl.DataFrame) -> UpsertResult:
+    index = index_of(table).name
+    with core.hold(table, _partitions(chunk)):
+        while True:
+            merged, stored = _merge(core, table, chunk)
+            written = with_month(table, merged.rows)
+            if written.is_empty():
+                if merged.positions:
+                    core.state.commit(table.name, {}, index, merged.positions)
+                break
+            changed = _partitions(written)
+            if core.state.begin(table.name, changed, index, _places(table, written), core.clock()):
+                _write(core, table, written, stored, changed, merged.positions)
+                break
+    return _result(table, chunk, merged.verdicts, merged.problems, written)
+
+
+def _merge(core: Core, table: Table, chunk: pl.DataFrame) -> tuple[Merge, pl.DataFrame]:
+    """Merge a chunk with what is stored in its partitions; also return all rows of those partitions."""
+    keys = chunk[table.key].to_list()
+    placements = _settled(core, table, keys)
+    misplaced, ended = _misplaced(core, table, chunk, placements)
+    kept = chunk.filter(~pl.col(ROW).is_in([*misplaced, *ended])) if misplaced or ended else chunk
+    stored = core.rows(table, core.existing(table, _partitions(kept)))
+    positions = core.state.positions(index_of(table).name, keys) if not stored.is_empty() else {}
+    known = pl.DataFrame({table.key: list(positions), POSITION: list(positions.values())}, _position_schema(table))
+    merged = merge(table, kept, stored.join(known, on=table.key, how="inner"))
+    verdicts = {**merged.verdicts, **dict.fromkeys(misplaced, Verdict.REFUSED), **dict.fromkeys(ended, Verdict.STALE)}
+    return Merge(merged.rows, verdicts, {**merged.problems, **misplaced}, merged.positions), stored
+
+
+def _position_schema(table: Table) -> dict[str, type[pl.DataType]]:
+    return {table.key: pl.String, POSITION: pl.Int64}
+
+
+def _settled(core: Core, table: Table, keys: list[str]) -> dict[str, Placement]:
+    """Return where keys live, once partitions whose writer died are re-indexed."""
+    index = index_of(table).name
+    placements = core.state.placements(index, keys)
+    reserved = {Partition(place.user_id, place.month) for place in placements.values() if not place.placed}
+    if reserved and core.recover_free(table, reserved):
+        placements = core.state.placements(index, keys)
+    return placements
+
+
+def _misplaced(
+    core: Core, table: Table, chunk: pl.DataFrame, placements: Mapping[str, Placement]
+) -> tuple[dict[int, Problem], list[int]]:
+    """Return rows whose key lives elsewhere with the reason, and replays of rows that are archived by now."""
+    problems: dict[int, Problem] = {}
+    ended: list[int] = []
+    if index_of(table) is not table or not placements:
+        return problems, ended
+    archived = [key for key, place in placements.items() if place.archived]
+    positions = core.state.positions(table.name, archived) if archived else {}
+    for row, key, user_id, month, position in chunk.select(ROW, table.key, "user_id", MONTH, POSITION).iter_rows():
+        place = placements.get(key)
+        if place is None:
+            continue
+        if place.user_id != user_id:
+            problems[row] = immutable_problem(table, "user_id", user_id, place.user_id)
+        elif place.archived and position <= positions[key]:
+            ended.append(row)
+        elif place.archived:
+            problems[row] = _archived(table, key)
+        elif place.month != month:
+            problems[row] = immutable_problem(table, "created_at", _text(month), _text(place.month))
+    return problems, ended
+
+
+def _archived(table: Table, key: str) -> Problem:
+    remedy = f"Run `audience-pipeline restore {key} --until T` first, or use a new {table.key}."
+    return Problem(table.key, "archived", "a key that is archived", "a key that is live or new", remedy)
+
+
+def _text(month: int) -> str:
+    return f"{month // 100:04d}-{month % 100:02d}"
+
+
+def _rivals(core: Core, table: Table, frame: pl.DataFrame) -> dict[int, Problem]:
+    """Refuse rows that put one key in two places: its stored place counts, else that of its first row."""
+    place = pl.struct("user_id", MONTH)
+    torn = frame.filter(place.n_unique().over(table.key) > 1) if frame[table.key].is_duplicated().any() else frame.clear()
+    if torn.is_empty():
+        return {}
+    homes = core.state.placements(index_of(table).name, torn[table.key].unique().to_list())
+    problems: dict[int, Problem] = {}
+    for row, key, user_id, month in torn.sort(POSITION, ROW).select(ROW, table.key, "user_id", MONTH).iter_rows():
+        home = homes.setdefault(key, Placement(user_id, month, placed=False, archived=False))
+        if home.user_id != user_id:
+            problems[row] = immutable_problem(table, "user_id", user_id, home.user_id)
+        elif home.month != month:
+            problems[row] = immutable_problem(table, "created_at", _text(month), _text(home.month))
+    return problems
+
+
+def _write(
+    core: Core,
+    table: Table,
+    written: pl.DataFrame,
+    stored: pl.DataFrame,
+    changed: set[Partition],
+    positions: Mapping[str, int],
+) -> None:
+    kept = with_month(table, stored).join(written.select(table.key), on=table.key, how="anti")
+    names = [*table.column_names, MONTH]
+    if len(changed) < kept.select("user_id", MONTH).n_unique():
+        kept = kept.join(written.select("user_id", MONTH).unique(), on=["user_id", MONTH], how="semi")
+    frame = pl.concat([kept.select(names), written.select(names)])
+    core.replace(table, frame, positions=positions, placed=written[table.key].to_list())
+
+
+def _chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut a frame at partition borders into parts of bounded rows and partitions."""
+    if frame.height <= CHUNK_PARTITIONS:
+        if frame.height:
+            yield frame
+        return
+    runs = frame.group_by("user_id", MONTH).len().sort("user_id", MONTH)
+    number = pl.int_range(pl.len()) // CHUNK_PARTITIONS + pl.col("len").cum_sum() // CHUNK_ROWS
+    numbered = frame.join(runs.select("user_id", MONTH, number.alias("_chunk")), on=["user_id", MONTH])
+    for part in numbered.partition_by("_chunk", maintain_order=True, include_key=False):
+        yield part
+
+
+def _partitions(frame: pl.DataFrame) -> set[Partition]:
+    return {Partition(*place) for place in frame.select("user_id", MONTH).unique().iter_rows()}
+
+
+def _places(table: Table, written: pl.DataFrame) -> dict[str, Partition]:
+    return {key: Partition(user, month) for key, user, month in written.select(table.key, "user_id", MONTH).iter_rows()}
+
+
+def _result(
+    table: Table,
+    chunk: pl.DataFrame,
+    verdicts: Mapping[int, Verdict],
+    problems: Mapping[int, Problem],
+    written: pl.DataFrame | None = None,
+) -> UpsertResult:
+    counts = Counter(verdicts.values())
+    keys: Iterable[tuple[int, str]] = chunk.filter(pl.col(ROW).is_in(list(problems))).select(ROW, table.key).iter_rows()
+    return UpsertResult(
+        inserted=counts[Verdict.INSERTED],
+        updated=counts[Verdict.UPDATED],
+        unchanged=counts[Verdict.UNCHANGED],
+        stale=counts[Verdict.STALE],
+        refused=tuple(Refusal(row, key, problems[row]) for row, key in keys),
+        months=frozenset(written[MONTH]) if written is not None else frozenset(),
+    )

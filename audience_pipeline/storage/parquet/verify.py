@@ -1,0 +1,200 @@
+"""Prove the invariants on a real store: every file, every row, and the index against both.
+
+Belongs here: walking the store, comparing index and files, mending the index. Does not belong here: what may be wrong
+inside one file (:mod:`.inspection`). A repair only ever touches the index: rows are never dropped or changed.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from audience_pipeline.storage.contract import Finding
+from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.inspection import Inspected, inspect
+from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.tables import STORED, Table
+
+_BACKUP = "Restore it from a backup, or rebuild the month from its landed records."
+_REINDEX = "Run `audience-pipeline verify --repair`."
+
+
+def verify(core: Core, *, repair: bool) -> list[Finding]:
+    """Return all that is wrong, mended where ``repair`` can mend it."""
+    findings = list(_leftovers(core))
+    seen = sqlite3.connect("")
+    seen.execute("CREATE TABLE found (tbl TEXT, key TEXT, path TEXT, PRIMARY KEY (tbl, key)) WITHOUT ROWID")
+    unread: set[tuple[str, Partition]] = set()
+    for table in STORED:
+        findings += _table(core, table, seen, unread, repair=repair)
+    findings += _lost_keys(core, seen, unread, repair=repair)
+    findings += _references(core)
+    seen.close()
+    return findings
+
+
+def vacuum(core: Core) -> list[Path]:
+    """Remove zero-row files and leftover temporary files; return what was removed."""
+    removed = [Path(finding.object) for finding in _leftovers(core)]
+    for path in removed:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for table in STORED:
+        for partition in core.state.partitions(table.name):
+            with core.hold(table, [partition]):
+                path = core.layout.path(table, partition)
+                if path.exists() and core.rows(table, [partition]).is_empty():
+                    core.state.drop_partition(table.name, partition, index_of(table).name)
+                    path.unlink()
+                    removed.append(path)
+    return removed
+
+
+def _leftovers(core: Core) -> Iterator[Finding]:
+    """List what killed writers left aside; harmless, since no reader looks there."""
+    for path in sorted(core.layout.staging.iterdir()):
+        yield Finding(
+            "leftover",
+            str(path),
+            found="files of a write that was not finished",
+            expected="an empty staging directory once no writer runs",
+            remedy="Run `audience-pipeline vacuum` in a quiet moment.",
+            harmless=True,
+        )
+
+
+def _table(
+    core: Core, table: Table, seen: sqlite3.Connection, unread: set[tuple[str, Partition]], *, repair: bool
+) -> Iterator[Finding]:
+    listed = set(core.state.partitions(table.name)) | {home for _, home in core.state.pending(table.name)}
+    for path in sorted((core.layout.root / table.name).rglob("*")):
+        if path.is_dir():
+            continue
+        parsed = core.layout.parse(path)
+        if parsed is None:
+            yield _stray(table, path)
+            continue
+        partition = parsed[1]
+        listed.discard(partition)
+        with core.hold(table, [partition]):
+            inspected = inspect(table, partition, path)
+            yield from inspected.findings
+            yield from _duplicates(table, inspected, seen)
+            if inspected.readable:
+                yield from _index(core, table, inspected, repair=repair)
+            else:
+                unread.add((index_of(table).name, partition))
+    for partition in sorted(listed):
+        with core.hold(table, [partition]):
+            if core.state.recorded_size(table.name, partition) and not core.existing(table, [partition]):
+                yield _missing(core, table, partition, repair=repair)
+
+
+def _stray(table: Table, path: Path) -> Finding:
+    return Finding(
+        "stray file",
+        str(path),
+        found="a file that is not in the documented layout",
+        expected=f"only partition files below {table.name}/",
+        remedy="Move it out of the data directory; if it holds rows, land them.",
+    )
+
+
+def _missing(core: Core, table: Table, partition: Partition, *, repair: bool) -> Finding:
+    if repair:
+        core.state.drop_partition(table.name, partition, index_of(table).name)
+    remedy = "The index forgot its keys: materialize the month again to bring the rows back." if repair else _BACKUP
+    path = str(core.layout.path(table, partition))
+    return Finding("missing file", path, "no file", "the file the index lists", remedy, repaired=repair)
+
+
+def _duplicates(table: Table, inspected: Inspected, seen: sqlite3.Connection) -> Iterator[Finding]:
+    index = index_of(table).name
+    for key in inspected.keys:
+        row = seen.execute("SELECT path FROM found WHERE tbl = ? AND key = ?", (index, key)).fetchone()
+        if row is None:
+            seen.execute("INSERT INTO found VALUES (?, ?, ?)", (index, key, str(inspected.path)))
+            continue
+        yield Finding(
+            "duplicate key",
+            f"{table.name} {key}",
+            found=f"rows in {row[0]} and {inspected.path}",
+            expected="one row a key, live and archive together",
+            remedy="If a move was killed, run it again; else keep the newer row and land it again.",
+        )
+
+
+def _index(core: Core, table: Table, inspected: Inspected, *, repair: bool) -> Iterator[Finding]:
+    """Hold the index against one file: its size, and the place of each of its keys."""
+    index, archived = index_of(table).name, index_of(table) is not table
+    placements = core.state.placements(index, inspected.keys)
+    wrong = [
+        key
+        for key in inspected.keys
+        if (place := placements.get(key)) is None
+        or not place.placed
+        or (Partition(place.user_id, place.month), place.archived) != (inspected.partition, archived)
+    ]
+    size = (len(inspected.keys), inspected.path.stat().st_size)
+    recorded = core.state.recorded_size(table.name, inspected.partition)
+    if not wrong and recorded == size:
+        return
+    if repair:
+        core.reindex(table, inspected.partition)
+    changed = f"{size[0]} rows and {size[1]} bytes, on record are {recorded or 'none'}"
+    yield Finding(
+        "index",
+        str(inspected.path),
+        found=f"{len(wrong)} keys the index has elsewhere or not at all (first: {wrong[0]})" if wrong else changed,
+        expected="an index that agrees with the file; other programs must not write it",
+        remedy=_REINDEX,
+        repaired=repair,
+    )
+
+
+def _lost_keys(
+    core: Core, seen: sqlite3.Connection, unread: set[tuple[str, Partition]], *, repair: bool
+) -> Iterator[Finding]:
+    """Find keys the index places in a file that does not have them; an unreadable file may still hold its keys."""
+    for table in STORED:
+        if index_of(table) is not table:
+            continue
+        for portion in core.state.placed_keys(table.name):
+            for key, partition, archived in portion:
+                known = seen.execute("SELECT 1 FROM found WHERE tbl = ? AND key = ?", (table.name, key)).fetchone()
+                if known or (table.name, partition) in unread or _written_since(core, table, key, partition):
+                    continue
+                if repair:
+                    core.state.drop_key(table.name, key)
+                yield Finding(
+                    "lost row",
+                    f"{table.name} {key}",
+                    found="no row in any file",
+                    expected=f"a row for user {partition.user_id!r}, month {partition.month}{', archived' * archived}",
+                    remedy=_BACKUP,
+                    repaired=repair,
+                )
+
+
+def _written_since(core: Core, table: Table, key: str, partition: Partition) -> bool:
+    """Return whether a writer placed the key after its partition was inspected."""
+    with core.hold(table, [partition]):
+        return key in core.rows(table, core.existing(table, [partition]))[table.key]
+
+
+def _references(core: Core) -> Iterator[Finding]:
+    """Find rows whose reference is absent, or another tenant's."""
+    for table in STORED:
+        for reference in table.references if index_of(table) is table else ():
+            for partition in core.state.partitions(table.name):
+                rows = core.rows(table, core.existing(table, [partition]))
+                wanted = rows[reference.column].unique().to_list()
+                known = core.state.placements(reference.table, wanted)
+                wrong = [key for key in wanted if key not in known or known[key].user_id != partition.user_id]
+                for key in wrong:
+                    yield Finding(
+                        "reference",
+                        str(core.layout.path(table, partition)),
+                        found=f"{reference.column} {key}, which this user does not have",
+                        expected=f"a key of {reference.table} of the same user",
+                        remedy=f"Land the missing record of {reference.table}.",
+                    )
