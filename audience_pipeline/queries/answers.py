@@ -23,6 +23,7 @@ from audience_pipeline.tables import TABLES, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
 _LAST_MONTH = 999_999
+_NO_LIMIT = 2**63 - 1
 
 
 class FileStore(Protocol):
@@ -57,25 +58,31 @@ def run(store: FileStore, name: str, *, include_archive: bool = False, **paramet
     """
     pattern = pattern_named(name)
     arguments = pattern.arguments(parameters)
-    archive = _archive(pattern) if include_archive else None
-    files = _files(store, pattern.table, arguments)
-    archived = _files(store, archive, arguments) if archive else []
-    schema = pa.schema([arrow_schema(pattern.table).field(column) for column in pattern.columns])
-    if not files and not archived:
-        return schema.empty_table()
-    bound = {**arguments, "files": files, **({"archived": archived} if archive else {})}
-    with _unreadable_files(pattern.table):
-        found = store.cursor().sql(_statement(name, with_archive=archive is not None), params=bound)
-        return found.to_arrow_table().cast(schema)
+    archived = _files(store, _archive(pattern), arguments) if include_archive else []
+    return _read(store, pattern, arguments, _files(store, pattern.table, arguments), archived)
 
 
 def count_archived(store: FileStore, name: str, **parameters: Any) -> int:  # noqa: ANN401 - as for run
-    """Return how many archived rows `include_archive` would add to an answer (0 where there is no archive)."""
+    """Return how many archived rows a pattern would find without a limit (0 where the table has no archive)."""
     pattern = pattern_named(name)
     if pattern.table.archive is None:
         return 0
-    live, together = (run(store, name, include_archive=archived, **parameters) for archived in (False, True))
-    return len(together) - len(live)
+    arguments = pattern.arguments(parameters)
+    unlimited = {**arguments, **({"limit": _NO_LIMIT} if "limit" in arguments else {})}
+    return len(_read(store, pattern, unlimited, [], _files(store, _archive(pattern), arguments)))
+
+
+def _read(
+    store: FileStore, pattern: AccessPattern, arguments: Mapping[str, Any], files: list[str], archived: list[str]
+) -> pa.Table:
+    """Run a pattern over files of its table and of its archive."""
+    schema = pa.schema([arrow_schema(pattern.table).field(column) for column in pattern.columns])
+    if not files and not archived:
+        return schema.empty_table()
+    bound = {**arguments, "files": files, **({"archived": archived} if archived else {})}
+    with _unreadable_files(pattern.table):
+        found = store.cursor().sql(_statement(pattern.name, with_archive=bool(archived)), params=bound)
+        return found.to_arrow_table().cast(schema)
 
 
 def _archive(pattern: AccessPattern) -> Table:

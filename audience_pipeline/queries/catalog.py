@@ -54,11 +54,14 @@ def ensure_catalog(data_dir: Path) -> Path:
     return data_dir / CATALOG if catalog_is_current(data_dir) else write_catalog(data_dir)
 
 
+def without_wildcards(path: str) -> str:
+    """Return a glob pattern that matches just this path."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
+
+
 def _text(data_dir: Path) -> str:
-    """Return the catalog's statements for a place: `*`, `?` and `[` in its path are no patterns, quotes no ends."""
-    path = str(data_dir.absolute())
-    escaped = re.sub(r"([*?\[])", r"[\1]", path).replace("'", "''")
-    return read_sql("duckdb/catalog.sql").replace(DATA, escaped)
+    """Return the catalog's statements for a place, whatever characters its path has."""
+    return read_sql("duckdb/catalog.sql").replace(DATA, without_wildcards(str(data_dir.absolute())).replace("'", "''"))
 
 
 def _digest(text: str) -> str:

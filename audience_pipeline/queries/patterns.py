@@ -2,8 +2,8 @@
 
 Belongs here: what a pattern asks for, independent of the backend that answers. Does not belong here: reading. The SQL
 of a pattern is the file in `sql/queries/` that bears its name, over plain table names and named parameters, so
-analysts copy what the package runs. Filters, sorting and limits are the requirement's, plus the key as the last sort column:
-rows of one instant keep their order between two calls.
+analysts copy what the package runs. Filters, sorting and limits are the requirement's, plus the key as the last sort
+column: rows of one instant keep their order between two calls.
 """
 
 from collections.abc import Mapping

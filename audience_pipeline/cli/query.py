@@ -1,0 +1,86 @@
+"""`query` and `sql`: questions to the stored tables.
+
+Belongs here: arguments in, rows out. Does not belong here: how a question is answered (`audience_pipeline.queries`).
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audience_pipeline.cli.arguments import moment
+from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
+from audience_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from audience_pipeline.queries import FileStore
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(query)
+    app.command()(sql)
+
+
+def query(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="user-audiences, audience-detail, distribution-history, active-platforms or recent-distributions."
+        ),
+    ],
+    user_id: Annotated[str | None, typer.Option(help="Whose rows; all but audience-detail need it.")] = None,
+    audience_id: Annotated[str | None, typer.Option(help="For audience-detail and distribution-history.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(parser=moment, metavar="TIME", help="For recent-distributions: created after it, ISO 8601."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="For recent-distributions: at most so many (50).")] = None,
+    include_archive: Annotated[bool, typer.Option("--include-archive", help="Archived distributions, too.")] = False,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Answer one of the documented access patterns."""
+    from audience_pipeline import open_store
+    from audience_pipeline.queries import PATTERNS, run
+    from audience_pipeline.tables import LogicalType
+
+    options: dict[str, Any] = {"user_id": user_id, "audience_id": audience_id, "since": since, "limit": limit}
+    given = {option: value for option, value in options.items() if value is not None}
+    with open_store() as store:
+        rows = run(store, name, include_archive=include_archive, **given)
+        if not include_archive:
+            _mention_archived(store, name, given)
+    json_columns = [column.name for column in PATTERNS[name].table.of_type(LogicalType.JSON)]
+    print_rows(rows, output, json_columns)
+
+
+def _mention_archived(store: "FileStore", name: str, given: dict[str, Any]) -> None:
+    from audience_pipeline.queries import count_archived
+
+    if count := count_archived(store, name, **given):
+        noun = "distribution is" if count == 1 else "distributions are"
+        typer.echo(f"{count} archived {noun} not shown; --include-archive shows them.", err=True)
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement.")],
+    user_id: Annotated[str | None, typer.Option(help="Not in this version: a session sealed to one user.")] = None,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Run a read-only statement over all users' tables, in DuckDB's dialect (docs/analysts.md lists the views)."""
+    from audience_pipeline.queries.statements import read
+    from audience_pipeline.settings import load_settings
+
+    if user_id is not None:
+        raise _not_sealed(user_id)
+    rows, json_columns = read(load_settings().data_dir, statement)
+    print_rows(rows, output, json_columns)
+
+
+def _not_sealed(user_id: str) -> UsageError:
+    return UsageError(
+        f"--user-id {user_id}",
+        found="a user",
+        expected="none: this version has no sessions that are sealed to one user",
+        remedy="Leave it out and filter by user_id, which keeps nothing from anyone, or use `query`.",
+    )

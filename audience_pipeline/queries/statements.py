@@ -1,0 +1,81 @@
+"""Any read-only statement over the catalog, for the operator who may see all users' rows.
+
+Belongs here: running one statement that cannot write, cannot load code and cannot read a file outside the data
+directory. Does not belong here: isolation of users from each other; every row of every user is in reach.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from audience_pipeline.errors import StorageError, UsageError
+from audience_pipeline.queries.catalog import ensure_catalog, without_wildcards
+from audience_pipeline.tables.duckdb import quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s*ANALYZE\b)?(\s*\([^)]*\))?", re.IGNORECASE)
+
+
+def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
+    """Run one read-only statement.
+
+    Returns:
+        The rows, and the names of the columns that hold JSON.
+
+    Raises:
+        UsageError: the statement is not one, not read-only, or DuckDB refuses it; or there is no data directory.
+        StorageError: a file could not be read, or the catalog not written.
+    """
+    if not data_dir.is_dir():
+        raise UsageError(
+            data_dir,
+            found="no such directory",
+            expected="the data directory",
+            remedy="Set AUDIENCE_PIPELINE_DATA_DIR, or run `audience-pipeline migrate` to make it.",
+        )
+    with duckdb.connect(ensure_catalog(data_dir), read_only=True) as connection:
+        _confine(connection, data_dir)
+        try:
+            found = connection.sql(_only_read(connection, statement))
+            types = zip(found.columns, found.types, strict=True)
+            return found.to_arrow_table(), frozenset(name for name, kind in types if str(kind) == "JSON")
+        except duckdb.IOException as error:
+            remedy = "Run `audience-pipeline verify` to see which files are damaged."
+            raise StorageError(data_dir, found=str(error).strip(), expected="readable files", remedy=remedy) from error
+        except duckdb.Error as error:
+            remedy = "Correct the statement; `SHOW TABLES` lists the views."
+            raise _refusal(str(error).strip(), "a statement DuckDB can run", remedy) from error
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+    """Leave a connection the data directory and nothing else, for good."""
+    path = str(data_dir.absolute())
+    # A view names its files by a pattern, and DuckDB compares the pattern with what is allowed.
+    allowed = ", ".join(quoted(directory) for directory in sorted({path, without_wildcards(path)}))
+    connection.execute(
+        f"SET TimeZone = 'UTC'; SET allowed_directories = [{allowed}]; SET enable_external_access = false;"
+        " SET autoload_known_extensions = false; SET lock_configuration = true"
+    )
+
+
+def _only_read(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """Return the one statement in a text if it reads and does nothing else."""
+    statements = connection.extract_statements(text)
+    kinds = [statement.type for statement in statements]
+    if kinds == [duckdb.StatementType.EXPLAIN]:
+        # EXPLAIN ANALYZE runs what it explains.
+        kinds = [statement.type for statement in connection.extract_statements(_EXPLAIN.sub("", text, count=1))]
+    if kinds != [duckdb.StatementType.SELECT]:
+        found = " and ".join(kind.name for kind in kinds) or "no statement"
+        expected = "one SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN of a SELECT"
+        raise _refusal(found, expected, "Nothing was run; records change through landing only.")
+    return str(statements[0].query)
+
+
+def _refusal(found: str, expected: str, remedy: str) -> UsageError:
+    where = "statement"
+    return UsageError(where, found=found, expected=expected, remedy=remedy)
