@@ -17,12 +17,12 @@ def open_store(settings: Settings | None = None) -> "ParquetStore":
     settings = settings or load_settings()
     if settings.backend != "parquet":
         raise UsageError(
-            "AUDIENCE_PIPELINE_BACKEND",
+            object="AUDIENCE_PIPELINE_BACKEND",
             found=str(settings.backend),
             expected="parquet, the backend of this release",
             remedy="Unset the variable, or set it to parquet.",
         )
-    from audience_pipeline.storage.parquet.store import ParquetStore
+    from audience_pipeline.storage.parquet.store import ParquetStore  # noqa: PLC0415 - heavy, and one backend is used
 
     return ParquetStore(settings.data_dir)
 

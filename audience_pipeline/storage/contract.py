@@ -204,9 +204,7 @@ class TableStore(Protocol):
         Raises RefusedError where the frame as a whole breaks the declaration; rows that break a rule are refused.
         """
 
-    def judge(
-        self, table: Table, rows: "pa.Table", *, canonical: bool = False
-    ) -> list[tuple[Verdict, Problem | None]]:
+    def judge(self, table: Table, rows: "pa.Table", *, canonical: bool = False) -> list[tuple[Verdict, Problem | None]]:
         """Return what an upsert would do with each row, writing nothing."""
 
     def read(self, table: Table, query: Query = EVERYTHING) -> "pa.Table":

@@ -172,12 +172,14 @@ def _settle(table: Table, held: pl.DataFrame, problems: Mapping[int, Problem]) -
     verdicts = {row: Verdict(name) for row, name in held.select(ROW, "_verdict").iter_rows()}
     written = held.filter(pl.col("_verdict").is_in([Verdict.INSERTED, Verdict.UPDATED]))
     verdicts |= dict.fromkeys(problems, Verdict.REFUSED)
-    return Merge(_composed(table, written), verdicts, problems, _positions(table, held.filter(pl.col("_digest") == final)))
+    return Merge(
+        _composed(table, written), verdicts, problems, _positions(table, held.filter(pl.col("_digest") == final))
+    )
 
 
 def _composed(table: Table, written: pl.DataFrame) -> pl.DataFrame:
     """Compose the rows to write: the winner's application-owned columns on the base's engine-owned ones."""
-    columns = [pl.col(ROW), pl.col(POSITION), pl.col(table.key)]
+    columns: list[pl.Expr | pl.Series] = [pl.col(ROW), pl.col(POSITION), pl.col(table.key)]
     for column in table.columns:
         if column.name == table.key:
             continue

@@ -66,7 +66,7 @@ class Column:
     secret: bool = False
 
     @property
-    def json_type(self) -> Any:
+    def json_type(self) -> Any:  # noqa: ANN401 - msgspec takes any type expression
         """The msgspec type of what may be stored in this JSON column."""
         return self.stored_shape if self.stored_shape is not None else self.shape
 
@@ -130,7 +130,7 @@ class Table:
         """Return the columns except those named."""
         return tuple(column for column in self.columns if column.name not in names)
 
-    def extended(self, name: str, doc: str, *extra: Column, **changes: Any) -> "Table":
+    def extended(self, name: str, doc: str, *extra: Column, **changes: Any) -> "Table":  # noqa: ANN401 - as dataclasses.replace
         """Return a table of the same columns plus ``extra``, under another name."""
         return replace(self, name=name, doc=doc, columns=self.columns + extra, **changes)
 

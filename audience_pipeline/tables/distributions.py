@@ -53,12 +53,8 @@ DISTRIBUTIONS = Table(
     columns=(
         Column("distribution_id", T.STRING, "Identifies the distribution.", required=True, format=Format.UUID),
         Column("user_id", T.STRING, "The tenant that owns the row.", required=True, immutable=True),
-        Column(
-            "audience_id", T.STRING, "What is sent.", required=True, format=Format.UUID, immutable=True
-        ),
-        Column(
-            "platform_id", T.STRING, "Where it is sent.", required=True, format=Format.UUID, immutable=True
-        ),
+        Column("audience_id", T.STRING, "What is sent.", required=True, format=Format.UUID, immutable=True),
+        Column("platform_id", T.STRING, "Where it is sent.", required=True, format=Format.UUID, immutable=True),
         Column("created_at", T.TIMESTAMP, "When it was asked for; decides its month.", required=True, immutable=True),
         Column("scheduled_at", T.TIMESTAMP, "When it is due; null is at once."),
         Column("executed_at", T.TIMESTAMP, "When it was sent.", owner=Owner.ENGINE),

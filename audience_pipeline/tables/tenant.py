@@ -1,7 +1,7 @@
 """Which user ids are legal, and how one becomes a directory name without leaving its directory.
 
-Belongs here: the rule both backends and landing share. Any non-empty text is legal (slashes, dots, spaces, emoji): it is
-percent-encoded, so no value can name another path. The limit is what a file system allows a name to have.
+Belongs here: the rule both backends and landing share. Any non-empty text is legal (slashes, dots, spaces, emoji): it
+is percent-encoded, so no value can name another path. The limit is what a file system allows a name to have.
 """
 
 from urllib.parse import quote, unquote

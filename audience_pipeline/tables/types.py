@@ -1,7 +1,8 @@
 """The logical type vocabulary, and one flat table a backend.
 
 Belongs here: the five types a documented column may have, and what each is called in DuckDB and BigQuery (pyarrow
-has :mod:`.arrow`, so that reading a declaration imports nothing heavy). Does not belong here: which column has which type (that is declared with its table).
+has :mod:`.arrow`, so that reading a declaration imports nothing heavy). Does not belong here: which column has which
+type (that is declared with its table).
 
 Source: the pyarrow schemas and the BigQuery DDL of the requirement. Timestamps are UTC milliseconds without a zone in
 Parquet, because that is what the requirement's files hold.

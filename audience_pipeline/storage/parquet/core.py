@@ -80,7 +80,7 @@ class Core:
         placed: Sequence[str] = (),
         empty: Iterable[Partition] = (),
     ) -> dict[Partition, tuple[int, int]]:
-        """Replace held, pending partitions by the rows of ``frame`` (with its month column) and note it in the index."""
+        """Replace held, pending partitions by the rows of ``frame`` (with its month) and note it in the index."""
         index = index_of(table)
         with Staging.opened(self.layout) as staging:
             sizes = staging.write(table, frame, empty)

@@ -71,14 +71,16 @@ def _listed(what: str, names: list[str]) -> str:
 def _typed(column: Column, frame: pl.DataFrame) -> pl.Expr:
     """Cast to the declared type; UUIDs in lower case, times cut to milliseconds of UTC, absent arrays empty."""
     if column.name not in frame.columns:
-        empty = pl.lit([], pl.List(pl.String)) if column.type is LogicalType.STRINGS else pl.lit(None, _TYPES[column.type])
+        empty = (
+            pl.lit([], pl.List(pl.String)) if column.type is LogicalType.STRINGS else pl.lit(None, _TYPES[column.type])
+        )
         return empty.alias(column.name)
     value, kind = pl.col(column.name), frame.schema[column.name]
     if column.type is LogicalType.TIMESTAMP and isinstance(kind, pl.Datetime) and kind.time_zone:
         value = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     if not _castable(column.type, kind):
         raise RefusedError(
-            f"column {column.name}",
+            object=f"column {column.name}",
             found=f"type {kind}",
             expected=f"{column.type.value} ({_TYPES[column.type]})",
             remedy="Cast the column before it is stored; the store converts no values.",
@@ -96,7 +98,9 @@ def _castable(wanted: LogicalType, kind: pl.DataType) -> bool:
         case LogicalType.INT64:
             return kind.is_integer() or isinstance(kind, pl.Null)
         case LogicalType.STRINGS:
-            return isinstance(kind, pl.Null) or (isinstance(kind, pl.List) and isinstance(kind.inner, pl.String | pl.Null))
+            return isinstance(kind, pl.Null) or (
+                isinstance(kind, pl.List) and isinstance(kind.inner, pl.String | pl.Null)
+            )
         case _:
             return isinstance(kind, pl.String | pl.Categorical | pl.Enum | pl.Null)
 
@@ -127,7 +131,7 @@ def _refuse(table: Table, column: Column, wrong: pl.Series, values: pl.Series, e
         return
     shown = ", ".join(repr(value)[:60] for value in values.filter(broken).unique().head(_SHOWN))
     raise RefusedError(
-        f"{table.name}.{column.name}",
+        object=f"{table.name}.{column.name}",
         found=f"{shown} in {broken.sum()} of {len(values)} rows",
         expected=expected,
         remedy="Correct the rows, or land them as records so that each gets a verdict of its own.",
@@ -149,7 +153,7 @@ def _checked(
         return check(column, text)
     except (msgspec.DecodeError, OverflowError, RecursionError, UnicodeError) as error:
         raise RefusedError(
-            f"{table.name}.{column.name}, row {row}",
+            object=f"{table.name}.{column.name}, row {row}",
             found="text that does not fit" if column.secret else str(error),
             expected="JSON of the declared shape",
             remedy="Write the column with the members the documentation of the table lists.",

@@ -43,14 +43,14 @@ class Layout:
 
     def parse(self, path: Path) -> tuple[Table, Partition] | None:
         """Return what a file below ``root`` holds, or None when no stored row belongs at that path."""
-        parts = path.relative_to(self.root).parts
-        table = TABLES.get(parts[0])
-        if table is None or len(parts) < 2 or not parts[1].startswith("user_id="):
+        name, user, *rest = (*path.relative_to(self.root).parts, "")
+        table = TABLES.get(name)
+        if table is None or not user.startswith("user_id="):
             return None
         try:
-            user_id = decode_user_id(parts[1].removeprefix("user_id="))
-            month = int(parts[2].removeprefix("year=")) * 100 + int(parts[3].removeprefix("month=")) if table.by_month else 0
-        except (ValueError, IndexError):
+            user_id = decode_user_id(user.removeprefix("user_id="))
+            month = _month(*rest[:2]) if table.by_month else 0
+        except (ValueError, TypeError):
             return None
         partition = Partition(user_id, month)
         return (table, partition) if self.path(table, partition) == path else None
@@ -63,3 +63,7 @@ def relative_path(table: Table, partition: Partition) -> str:
         return f"{user}/{table.name}.parquet"
     year, month = divmod(partition.month, 100)
     return f"{user}/year={year:04d}/month={month:02d}/{table.name}_{year:04d}_{month:02d}.parquet"
+
+
+def _month(year: str, month: str) -> int:
+    return int(year.removeprefix("year=")) * 100 + int(month.removeprefix("month="))

@@ -24,7 +24,7 @@ def move(core: Core, source: Table, target: Table, keys: Sequence[str], put: Map
     index = index_of(source)
     if index_of(target) is not index or source is target:
         raise UsageError(
-            f"{source.name} -> {target.name}",
+            object=f"{source.name} -> {target.name}",
             found="two tables that do not share their keys",
             expected="a table and its archive",
             remedy="Move rows between distributions and distributions_archive.",

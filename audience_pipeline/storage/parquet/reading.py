@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from audience_pipeline.errors import CorruptionError, UsageError
-from audience_pipeline.storage.contract import Predicate, Query
+from audience_pipeline.storage.contract import EVERYTHING, Predicate, Query
 from audience_pipeline.storage.parquet.core import Core, index_of
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables import Table
@@ -44,9 +44,7 @@ class Duck:
         self._connection.close()
 
 
-def files(
-    core: Core, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None
-) -> list[str]:
+def files(core: Core, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None) -> list[str]:
     """Return the absolute paths of the files of a user and an inclusive month range, newest month first."""
     found = core.state.partitions(table.name, user_id=user_id, months=months, newest_first=True)
     return [str(core.layout.path(table, partition)) for partition in found]
@@ -56,7 +54,7 @@ def read(core: Core, duck: Duck, table: Table, query: Query) -> pa.Table:
     """Return the rows a query asks for, in the declared types."""
     columns = _known(table, query.columns if query.columns is not None else table.column_names)
     paths = files(core, table, user_id=query.user_id, months=_months(table, query))
-    return select(duck, table, paths, columns, _predicates(query), query.order_by, query.limit)
+    return select(duck, table, paths, columns, _predicates(query), query)
 
 
 def get(core: Core, duck: Duck, table: Table, keys: Sequence[str], columns: Sequence[str] | None) -> pa.Table:
@@ -76,8 +74,7 @@ def select(
     paths: Sequence[str],
     columns: Sequence[str],
     where: Sequence[Predicate] = (),
-    order_by: Sequence[str] = (),
-    limit: int | None = None,
+    query: Query = EVERYTHING,
 ) -> pa.Table:
     """Run one statement over files: identifiers come from the declaration, values are bound."""
     schema = pa.schema([arrow_schema(table).field(name) for name in columns])
@@ -85,11 +82,11 @@ def select(
     if not paths:
         return schema.empty_table()
     statement = f"SELECT {_names(columns)} FROM read_parquet(?, hive_partitioning = false){conditions}"  # noqa: S608 - declared names only
-    if order_by:
-        statement += " ORDER BY " + ", ".join(_direction(table, name) for name in order_by)
-    if limit is not None:
+    if query.order_by:
+        statement += " ORDER BY " + ", ".join(_direction(table, name) for name in query.order_by)
+    if query.limit is not None:
         statement += " LIMIT ?"
-        values.append(limit)
+        values.append(query.limit)
     try:
         found = duck.cursor().sql(statement, params=[list(paths), *values]).to_arrow_table()
     except (duckdb.IOException, duckdb.InvalidInputException) as error:

@@ -1,114 +1,37 @@
-"""The store's small state in SQLite: key index, partition list, pending writes, ledger, format version.
+"""The store's small state: where each key lives, which partitions exist, and which are being written.
 
-Belongs here: the schema and the statements on it. Does not belong here: Parquet files, or rules. Everything in it can be
-rebuilt from the files, so losing it costs time and not data. One machine shares it (WAL, every commit synced).
+Belongs here: the statements on it. Does not belong here: Parquet files, or rules. Everything in it can be rebuilt from
+the files, so losing it costs time and not data.
 
-A key is *reserved* before its row is written anywhere, and *placed* once the file that holds it is synced; landing marks
-the keys of records it took in *accepted* until they are folded into the table. A partition is *pending* from before its file is replaced until the index agrees with it again; whoever takes the
-lock of a pending partition knows that its writer died, and re-indexes it from the file.
+A key is *reserved* before its row is written anywhere, and *placed* once the file that holds it is synced; landing
+marks the keys of records it took in *accepted* until they are folded into the table. A partition is *pending* from
+before its file is replaced until the index agrees with it again; whoever takes the lock of a pending partition knows
+that its writer died, and re-indexes it from the file.
 """
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-from audience_pipeline.errors import CorruptionError, StorageError, UsageError
 from audience_pipeline.storage.contract import Placement
+from audience_pipeline.storage.parquet.database import Database
 from audience_pipeline.storage.parquet.layout import Partition
 
-FORMAT_VERSION = 1
 RESERVED, ACCEPTED, PLACED = 0, 1, 2
 _PORTION = 10_000
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS keys (
-  tbl TEXT NOT NULL, key TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL,
-  phase INTEGER NOT NULL, archived INTEGER NOT NULL DEFAULT 0,
-  position INTEGER NOT NULL DEFAULT 0, accepted_month INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (tbl, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS keys_by_acceptance ON keys (tbl, user_id, accepted_month) WHERE accepted_month > 0;
-CREATE TABLE IF NOT EXISTS partitions (
-  tbl TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL, rows INTEGER NOT NULL,
-  bytes INTEGER NOT NULL, PRIMARY KEY (tbl, user_id, month)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS partitions_by_month ON partitions (tbl, month);
-CREATE TABLE IF NOT EXISTS pending (
-  tbl TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL, PRIMARY KEY (tbl, user_id, month)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ledger (
-  number INTEGER PRIMARY KEY, tbl TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
-  counts TEXT NOT NULL DEFAULT '{}', UNIQUE (tbl, digest)
-);
-CREATE TABLE IF NOT EXISTS landed_parts (
-  number INTEGER NOT NULL, month INTEGER NOT NULL, path TEXT NOT NULL PRIMARY KEY, rows INTEGER NOT NULL
-) WITHOUT ROWID;
-"""
+_PARTITIONS = "SELECT user_id, month FROM partitions WHERE tbl = ?1 AND month BETWEEN ?2 AND ?3 ORDER BY month, user_id"
+_PARTITIONS_OF_USER = (
+    "SELECT user_id, month FROM partitions WHERE tbl = ?1 AND user_id = ?4 AND month BETWEEN ?2 AND ?3 ORDER BY month"
+)
+_PLACED_KEYS = (
+    "SELECT key, user_id, month, archived FROM keys WHERE tbl = ? AND key > ? AND phase = ? ORDER BY key LIMIT ?"
+)
 
 
-class State:
-    """One connection to the state, shared by the threads of a process."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        try:
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(SCHEMA)
-            self._check_format()
-        except sqlite3.DatabaseError as error:
-            raise _broken(path, error) from error
-
-    def _check_format(self) -> None:
-        with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?), ('sequence', 0)", (FORMAT_VERSION,))
-            (found,) = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        if found != FORMAT_VERSION:
-            raise UsageError(
-                self.path,
-                found=f"store format {found}",
-                expected=f"format {FORMAT_VERSION}",
-                remedy="Use the release of audience_pipeline that wrote this store, or the newest one.",
-            )
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run a write transaction: committed and synced at the end, rolled back on any error; a nested one joins."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield self._db
-                return
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-                self._db.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                raise _broken(self.path, error) from error
-
-    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run one read and return its rows."""
-        with self._lock:
-            try:
-                return self._db.execute(sql, parameters).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise _broken(self.path, error) from error
-
-    def next_number(self, db: sqlite3.Connection) -> int:
-        """Take the next number of the sequence that orders landed files and direct writes."""
-        (number,) = db.execute("UPDATE meta SET value = value + 1 WHERE name = 'sequence' RETURNING value").fetchone()
-        return int(number)
+class State(Database):
+    """The statements on the state; one object serves the threads of a process."""
 
     def placements(self, table: str, keys: Sequence[str]) -> dict[str, Placement]:
         """Return where the known ones of ``keys`` live."""
@@ -158,7 +81,9 @@ class State:
                 (places, index),
             ).fetchone()
             if not taken:
-                db.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?, ?)", [(table, *each) for each in partitions])
+                db.executemany(
+                    "INSERT OR IGNORE INTO pending VALUES (?, ?, ?)", [(table, *each) for each in partitions]
+                )
                 self._reserve(db, index, keys, RESERVED, now)
         return not taken
 
@@ -166,7 +91,8 @@ class State:
         """Drop what was noted of a partition that has no file: its writer died before the first one."""
         with self.transaction() as db:
             db.execute(
-                "DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ? AND phase = ?", (index, *partition, RESERVED)
+                "DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ? AND phase = ?",
+                (index, *partition, RESERVED),
             )
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
             db.execute("DELETE FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
@@ -239,27 +165,24 @@ class State:
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
 
     def partitions(
-        self, table: str, *, user_id: str | None = None, months: tuple[int, int] | None = None, newest_first: bool = False
+        self,
+        table: str,
+        *,
+        user_id: str | None = None,
+        months: tuple[int, int] | None = None,
+        newest_first: bool = False,
     ) -> list[Partition]:
         """Return the partitions of a table that have a file, by user and month range."""
         first, last = months or (0, 999999)
-        order = "DESC" if newest_first else "ASC"
-        if user_id is None:
-            sql = f"SELECT user_id, month FROM partitions WHERE tbl = ? AND month BETWEEN ? AND ? ORDER BY month {order}, user_id"
-            found = self.rows(sql, (table, first, last))
-        else:
-            sql = f"SELECT user_id, month FROM partitions WHERE tbl = ? AND user_id = ? AND month BETWEEN ? AND ? ORDER BY month {order}"
-            found = self.rows(sql, (table, user_id, first, last))
+        found = self.rows(_PARTITIONS_OF_USER if user_id is not None else _PARTITIONS, (table, first, last, user_id))
+        found = found[::-1] if newest_first else found
         return [Partition(user, month) for user, month in found]
 
     def placed_keys(self, table: str) -> Iterator[list[tuple[str, Partition, bool]]]:
         """Return all placed keys of an index with their partition and whether they are archived, in portions."""
         last = ""
         while True:
-            found = self.rows(
-                "SELECT key, user_id, month, archived FROM keys WHERE tbl = ? AND key > ? AND phase = ? ORDER BY key LIMIT ?",
-                (table, last, PLACED, _PORTION),
-            )
+            found = self.rows(_PLACED_KEYS, (table, last, PLACED, _PORTION))
             if not found:
                 return
             yield [(key, Partition(user, month), bool(archived)) for key, user, month, archived in found]
@@ -267,7 +190,9 @@ class State:
 
     def recorded_size(self, table: str, partition: Partition) -> tuple[int, int] | None:
         """Return the (rows, bytes) on record for a partition's file."""
-        found = self.rows("SELECT rows, bytes FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
+        found = self.rows(
+            "SELECT rows, bytes FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition)
+        )
         return found[0] if found else None
 
     def drop_partition(self, table: str, partition: Partition, index: str) -> None:
@@ -281,18 +206,3 @@ class State:
         """Forget a key whose row is in no file."""
         with self.transaction() as db:
             db.execute("DELETE FROM keys WHERE tbl = ? AND key = ?", (table, key))
-
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._db.close()
-
-
-def _broken(path: Path, error: sqlite3.DatabaseError) -> StorageError:
-    kind = CorruptionError if "malformed" in str(error) or "not a database" in str(error) else StorageError
-    return kind(
-        path,
-        found=str(error),
-        expected="a readable state database",
-        remedy="Free space or mend permissions; if the file is damaged, run `audience-pipeline verify --repair`.",
-    )

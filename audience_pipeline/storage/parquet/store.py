@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from audience_pipeline.errors import CorruptionError, storage_errors
 from audience_pipeline.storage.contract import (
@@ -62,7 +62,7 @@ class ParquetStore:
         self._duck = reading.Duck()
         self.landing = ParquetLanding(self._core)
 
-    def __enter__(self) -> "ParquetStore":
+    def __enter__(self) -> Self:
         """Return the open store."""
         return self
 
@@ -101,9 +101,7 @@ class ParquetStore:
         """Insert or update by key; see the contract."""
         return upsert.upsert(self._core, table, prepare(table, rows, self._position(), canonical=canonical))
 
-    def judge(
-        self, table: Table, rows: "pa.Table", *, canonical: bool = False
-    ) -> list[tuple[Verdict, Problem | None]]:
+    def judge(self, table: Table, rows: "pa.Table", *, canonical: bool = False) -> list[tuple[Verdict, Problem | None]]:
         """Say what an upsert would do; see the contract."""
         return upsert.judge(self._core, table, prepare(table, rows, self._position(), canonical=canonical))
 
@@ -156,9 +154,7 @@ class ParquetStore:
         read = {month: self.read(table, Query(months=(month, month))) for month in sorted(months)}
         return {month: content_digest(table, rows) for month, rows in read.items() if rows.num_rows}
 
-    def files(
-        self, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None
-    ) -> list[str]:
+    def files(self, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None) -> list[str]:
         """Return the absolute paths of a user's files in an inclusive month range, newest month first."""
         if table.layout is TableLayout.LANDED:
             return self.landing.files(table, months=months)

@@ -48,7 +48,9 @@ def _apply(
     with core.hold(table, grouped):
         stored = with_month(table, core.rows(table, core.existing(table, sorted(grouped))))
         wanted = {change.key: change for changes in grouped.values() for change in changes}
-        rows = {row[table.key]: row for row in stored.filter(pl.col(table.key).is_in(list(wanted))).iter_rows(named=True)}
+        rows = {
+            row[table.key]: row for row in stored.filter(pl.col(table.key).is_in(list(wanted))).iter_rows(named=True)
+        }
         changed: list[Row] = []
         for key, change in wanted.items():
             found = _found(table, rows.get(key), change.expect)
@@ -73,7 +75,7 @@ def _check_owned(table: Table, put: Mapping[str, Any]) -> None:
         declared = table.by_name.get(column)
         if declared is None or not (declared.owner is Owner.ENGINE or member in declared.engine_members):
             raise UsageError(
-                f"{table.name}.{name}",
+                object=f"{table.name}.{name}",
                 found="a change by the engine",
                 expected="a column or member the engine owns",
                 remedy="Land the change as a record; the application owns this one.",

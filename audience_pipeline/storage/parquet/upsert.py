@@ -71,7 +71,8 @@ def _merge(core: Core, table: Table, chunk: pl.DataFrame) -> tuple[Merge, pl.Dat
     stored = core.rows(table, core.existing(table, _partitions(kept)))
     positions = core.state.positions(index_of(table).name, keys) if not stored.is_empty() else {}
     known = pl.DataFrame({table.key: list(positions), POSITION: list(positions.values())}, _position_schema(table))
-    merged = merge(table, kept, stored.join(known, on=table.key, how="inner"))
+    held = stored.join(known, on=table.key, how="left").with_columns(pl.col(POSITION).fill_null(0))
+    merged = merge(table, kept, held)
     verdicts = {**merged.verdicts, **dict.fromkeys(misplaced, Verdict.REFUSED), **dict.fromkeys(ended, Verdict.STALE)}
     return Merge(merged.rows, verdicts, {**merged.problems, **misplaced}, merged.positions), stored
 
@@ -127,7 +128,9 @@ def _text(month: int) -> str:
 def _rivals(core: Core, table: Table, frame: pl.DataFrame) -> dict[int, Problem]:
     """Refuse rows that put one key in two places: its stored place counts, else that of its first row."""
     place = pl.struct("user_id", MONTH)
-    torn = frame.filter(place.n_unique().over(table.key) > 1) if frame[table.key].is_duplicated().any() else frame.clear()
+    torn = (
+        frame.filter(place.n_unique().over(table.key) > 1) if frame[table.key].is_duplicated().any() else frame.clear()
+    )
     if torn.is_empty():
         return {}
     homes = core.state.placements(index_of(table).name, torn[table.key].unique().to_list())
