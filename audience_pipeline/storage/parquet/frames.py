@@ -6,6 +6,8 @@ broken here comes from code, and half of it stored would help nobody.
 """
 
 from collections.abc import Callable
+from functools import cache
+from typing import NoReturn
 
 import msgspec
 import polars as pl
@@ -40,15 +42,15 @@ def prepare(table: Table, rows: pa.Table, position: int, *, canonical: bool = Fa
     Raises RefusedError (or SecurityError, for secrets in plain text) where the frame breaks the declaration.
     """
     _check_names(table, rows)
-    frame = pl.DataFrame(pl.from_arrow(rows)) if rows.num_columns else pl.DataFrame()
-    frame = frame.select([_typed(column, frame) for column in table.columns] + [_position(frame, position)])
-    for column in table.columns:
-        _check_column(table, column, frame[column.name])
+    frame = pl.DataFrame(pl.from_arrow(rows))
+    typed = [_typed(column, frame) for column in table.columns]
+    frame = frame.lazy().select(*typed, _position(frame, position)).with_row_index(ROW).collect()
+    _check_values(table, frame)
     if not canonical:
         frame = frame.with_columns(
             [_canonical(table, column, frame[column.name]) for column in table.of_type(LogicalType.JSON)]
         )
-    return with_month(table, frame.with_row_index(ROW))
+    return with_month(table, frame)
 
 
 def _check_names(table: Table, rows: pa.Table) -> None:
@@ -111,28 +113,45 @@ def _position(frame: pl.DataFrame, position: int) -> pl.Expr:
     return pl.lit(position, pl.Int64).alias(POSITION)
 
 
-def _check_column(table: Table, column: Column, values: pl.Series) -> None:
-    if column.required and values.null_count():
-        _refuse(table, column, values.is_null(), values, "a value in every row")
-    if column.values:
-        _refuse(table, column, ~values.is_in(list(column.values)), values, " | ".join(column.values))
-    if column.format:
-        _refuse(table, column, ~values.str.contains(_PATTERNS[column.format]), values, column.format.value)
-    if column.minimum is not None:
-        _refuse(table, column, values < column.minimum, values, f"at least {column.minimum}")
-    if column.name == "user_id":
-        wrong = [user for user in values.unique() if user_id_problem(user)]
-        _refuse(table, column, values.is_in(wrong), values, "a non-empty user id of at most 240 encoded bytes")
+def _check_values(table: Table, frame: pl.DataFrame) -> None:
+    """Hold all values against their columns in one pass; only a broken rule is looked at again."""
+    rules = _rules(table)
+    broken = frame.select(wrong.fill_null(value=False).any().alias(str(n)) for n, (_, wrong, _) in enumerate(rules))
+    for (column, wrong, expected), found in zip(rules, broken.row(0), strict=True):
+        if found:
+            _refuse(table, column, frame.filter(wrong)[column.name], frame.height, expected)
+    users = frame["user_id"].unique()
+    if illegal := [user for user in users if user_id_problem(user)]:
+        values = frame["user_id"].filter(frame["user_id"].is_in(illegal))
+        _refuse(
+            table, table.by_name["user_id"], values, frame.height, "a non-empty user id of at most 240 encoded bytes"
+        )
 
 
-def _refuse(table: Table, column: Column, wrong: pl.Series, values: pl.Series, expected: str) -> None:
-    broken = wrong.fill_null(value=False)
-    if not broken.any():
-        return
-    shown = ", ".join(repr(value)[:60] for value in values.filter(broken).unique().head(_SHOWN))
+@cache
+def _rules(table: Table) -> list[tuple[Column, pl.Expr, str]]:
+    """Return what makes a value wrong, column by column, with what is expected instead."""
+    rules: list[tuple[Column, pl.Expr, str]] = []
+    for column in table.columns:
+        value = pl.col(column.name)
+        if column.required:
+            rules.append((column, value.is_null(), "a value in every row"))
+        if column.values:
+            rules.append((column, ~value.is_in(list(column.values)), " | ".join(column.values)))
+        if column.format:
+            rules.append((column, ~value.str.contains(_PATTERNS[column.format]), column.format.value))
+        if column.minimum is not None:
+            rules.append((column, value < column.minimum, f"at least {column.minimum}"))
+        if column.type is LogicalType.STRINGS:
+            rules.append((column, value.list.eval(pl.element().is_null()).list.any(), "texts without null among them"))
+    return rules
+
+
+def _refuse(table: Table, column: Column, wrong: pl.Series, rows: int, expected: str) -> NoReturn:
+    shown = ", ".join(repr(value)[:60] for value in wrong.unique().head(_SHOWN))
     raise RefusedError(
         object=f"{table.name}.{column.name}",
-        found=f"{shown} in {broken.sum()} of {len(values)} rows",
+        found=f"{shown} in {len(wrong)} of {rows} rows",
         expected=expected,
         remedy="Correct the rows, or land them as records so that each gets a verdict of its own.",
     )

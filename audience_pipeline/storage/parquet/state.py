@@ -174,7 +174,10 @@ class State(Database):
     ) -> list[Partition]:
         """Return the partitions of a table that have a file, by user and month range."""
         first, last = months or (0, 999999)
-        found = self.rows(_PARTITIONS_OF_USER if user_id is not None else _PARTITIONS, (table, first, last, user_id))
+        if user_id is None:
+            found = self.rows(_PARTITIONS, (table, first, last))
+        else:
+            found = self.rows(_PARTITIONS_OF_USER, (table, first, last, user_id))
         found = found[::-1] if newest_first else found
         return [Partition(user, month) for user, month in found]
 
