@@ -17,10 +17,10 @@ def _check(record: dict[str, Any]) -> list[Problem]:
     problems = []
     for index, segment in enumerate(record.get("segments") or ()):
         where = f"segments[{index}]"
-        if segment["size"] > total:
-            problems.append(_too_large(where, segment["size"], total))
-        elif (share := segment.get("size_percentage")) is not None and total:
-            actual = 100 * segment["size"] / total
+        if segment.size > total:
+            problems.append(_too_large(where, segment.size, total))
+        elif (share := segment.size_percentage) is not None and total:
+            actual = 100 * segment.size / total
             if abs(share - actual) > _TOLERANCE_POINTS:
                 problems.append(_wrong_share(where, share, actual))
     return problems

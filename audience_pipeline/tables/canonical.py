@@ -142,22 +142,26 @@ def _decoder(column: Column, *, bounded: bool) -> "msgspec.json.Decoder[Any]":
 def _settled(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
     """Bring times to UTC milliseconds and free numbers to their one form, in place where there is a place."""
     kind = type(value)
-    if kind is float or kind is int:
-        return _settled_number(value)
     if kind in _LEAVES:
         return value
+    if kind is float or kind is int:
+        return _settled_number(value)
     if depth >= MAX_DEPTH:
         message = f"nested more than {MAX_DEPTH} levels deep"
         raise RecursionError(message)
     if kind is dict:
-        for name, member in value.items():
-            value[name] = _settled(member, depth + 1)
+        _settle_items(value, value.items(), depth + 1)
     elif kind is list:
-        for index, item in enumerate(value):
-            value[index] = _settled(item, depth + 1)
+        _settle_items(value, enumerate(value), depth + 1)
     else:
         _settle_members(value, depth + 1)
     return value
+
+
+def _settle_items(container: Any, items: Iterable[tuple[Any, Any]], depth: int) -> None:  # noqa: ANN401 - dict or list
+    for place, item in items:
+        if type(item) not in _LEAVES and (settled := _settled(item, depth)) is not item:
+            container[place] = settled
 
 
 def _settled_number(value: float) -> float:

@@ -86,7 +86,8 @@ class Table:
     ``version`` is the dotted path of the timestamp that says which of two records is newer, or None. ``open_status``
     is the one status in which the application may still change an existing row, or None where it always may.
     ``by_month`` says whether the month of ``created_at`` is part of a row's place.
-    ``check`` is the rule over several members of one landed record (nested Python values in, problems out).
+    ``check`` is the rule over several members of one landed record (by column, JSON columns as their shapes; problems
+    out).
     """
 
     name: str

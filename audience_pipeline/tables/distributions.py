@@ -19,8 +19,10 @@ STATUSES = ("scheduled", "processing", "completed", "failed")
 
 def _check(record: dict[str, Any]) -> list[Problem]:
     """Hold the match rate against the counts it is made of."""
-    results = record.get("match_results") or {}
-    total, matched, rate = (results.get(name) for name in ("total_records", "matched_records", "match_rate"))
+    results = record.get("match_results")
+    if results is None:
+        return []
+    total, matched, rate = results.total_records, results.matched_records, results.match_rate
     problems = []
     if total is not None and matched is not None and matched > total:
         problems.append(_problem("matched_records", str(matched), f"at most total_records ({total})"))

@@ -1,0 +1,143 @@
+"""From one line to the values of one row, or every reason why not.
+
+Belongs here: the verdict on a line, as far as it needs no store. Does not belong here: reading files, the store.
+
+Most lines take the fast path: msgspec decodes into the declared types, in C. A line that it does not take, for any
+reason, is judged by the thorough path, which alone may refuse. So the fast path needs to be right only when it accepts,
+and it accepts exactly what the thorough path accepts with the same result (a property test holds it to that).
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from audience_pipeline.ingest import reasons
+from audience_pipeline.ingest.duplicates import repeats_a_key
+from audience_pipeline.ingest.moments import millis
+from audience_pipeline.ingest.parsing import LINE, NotJsonError, parse
+from audience_pipeline.ingest.rules import Limits, Rules
+from audience_pipeline.ingest.walking import problems_of
+from audience_pipeline.ingest.wire import wire_type
+from audience_pipeline.tables import LogicalType, Problem, Table
+from audience_pipeline.tables.canonical import canonical_bounded, canonical_json
+from audience_pipeline.tables.shapes import DistributionMetadata
+
+MAX_REASONS = 100
+_LONG_BYTES = 20_000
+
+
+class RefusedRecordError(ValueError):
+    """A line that is no acceptable record: every reason, and the JSON value if it is JSON at all."""
+
+    def __init__(self, problems: Iterable[Problem], value: object = None) -> None:
+        super().__init__()
+        self.problems = tuple(islice(problems, MAX_REASONS))
+        self.value = value
+
+
+class Records:
+    """Judges the lines of one table."""
+
+    def __init__(self, table: Table, limits: Limits) -> None:
+        self._table = table
+        self._limits = limits
+        self._rules = Rules(table, limits)
+        self._bounded: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wire_type(table, bounded=True))
+        self._wire = wire_type(table, bounded=False)
+        self._kind = msgspec.inspect.type_info(self._wire)
+        self._times = tuple(column.name for column in table.of_type(LogicalType.TIMESTAMP))
+        self._arrays = tuple(column.name for column in table.of_type(LogicalType.STRINGS))
+        self._json = tuple(column.name for column in table.of_type(LogicalType.JSON))
+        self._forces_approval = "metadata.approval_status" in _engine_members(table)
+
+    def read(self, line: bytes, *, cut: bool = False) -> dict[str, Any]:
+        """Return the row of ``line``: text, integers, milliseconds, lists of texts, canonical JSON texts.
+
+        ``cut`` says that the file ended before the line did. Raises RefusedRecordError.
+        """
+        row = self._read_fast(line)
+        return row if row is not None else self.read_thoroughly(line, cut=cut)
+
+    def _read_fast(self, line: bytes) -> dict[str, Any] | None:
+        """Return the row, or None where this path cannot vouch for the line."""
+        if _is_unusual(line):
+            return None
+        try:
+            record = self._bounded.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if repeats_a_key(line, record):
+            return None
+        values = msgspec.structs.asdict(record)
+        if self._rules.refine(values) or self._rules.broken(values):
+            return None
+        return self._row(values, bounded=True)
+
+    def read_thoroughly(self, line: bytes, *, cut: bool = False) -> dict[str, Any]:
+        """Return the same as :meth:`read` without the fast path. Raises RefusedRecordError."""
+        try:
+            value = parse(line, cut=cut)
+        except NotJsonError as error:
+            raise RefusedRecordError([error.problem]) from None
+        if not isinstance(value, dict):
+            problem = reasons.wrong_type(LINE, f"JSON that is {_article(value)}", "one JSON object")
+            raise RefusedRecordError([problem], value)
+        values, problems = self._typed(value)
+        problems += self._rules.refine(values)
+        problems += self._rules.broken(values)
+        if problems:
+            raise RefusedRecordError(problems, value)
+        return self._row(values, bounded=False)
+
+    def _typed(self, value: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+        """Return the well-typed columns of ``value``, None for the others, and what is wrong with those."""
+        problems = list(islice(problems_of(self._kind, value, ""), MAX_REASONS))
+        wrong = {_column_of(problem.field) for problem in problems}
+        values: dict[str, Any] = dict.fromkeys(self._table.by_name)
+        for field in msgspec.structs.fields(self._wire):
+            if value.get(field.name) is not None and field.name not in wrong:
+                values[field.name] = msgspec.convert(value[field.name], field.type)
+        return values, problems
+
+    def _row(self, values: dict[str, Any], *, bounded: bool) -> dict[str, Any]:
+        """Bring accepted values, in place, to what a row holds."""
+        if self._forces_approval and values["status"] == "scheduled" and not self._limits.trust_landed_approval:
+            _await_approval(values)
+        for name in self._times:
+            if (moment := values[name]) is not None:
+                values[name] = millis(moment)
+        for name in self._arrays:
+            values[name] = values[name] or []
+        canonical = canonical_bounded if bounded else canonical_json
+        for name in self._json:
+            if (shape := values[name]) is not None:
+                values[name] = canonical(shape)
+        return values
+
+
+def _is_unusual(line: bytes) -> bool:
+    """Return whether the limits that types do not check may be exceeded."""
+    if len(line) > _LONG_BYTES and (len(line) > reasons.MAX_TEXT or line.count(b",") >= reasons.MAX_ITEMS):
+        return True
+    return b"\\u00" in line and b"\\u0000" in line
+
+
+def _await_approval(values: dict[str, Any]) -> None:
+    """Let only an approval approve: a new request is stored as pending, whatever it says."""
+    metadata = values["metadata"] or DistributionMetadata()
+    metadata.approval_status, metadata.approved_by = "pending", None
+    values["metadata"] = metadata
+
+
+def _engine_members(table: Table) -> set[str]:
+    return {f"{column.name}.{member}" for column in table.columns for member in column.engine_members}
+
+
+def _column_of(field: str) -> str:
+    return field.partition(".")[0].partition("[")[0]
+
+
+def _article(value: object) -> str:
+    return reasons.shown(value) if isinstance(value, list | dict) else "a single value"

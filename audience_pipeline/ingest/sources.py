@@ -1,0 +1,107 @@
+"""The files records come in: opened, read to the end once for their identity, then read for their lines.
+
+Belongs here: paths, gzip, what can be wrong with a file as a whole. Does not belong here: lines, records.
+
+A file's identity is the SHA-256 of its content, decompressed, so the same records are the same file however they were
+packed. Reading everything first also means that a broken archive is known before any of it is landed.
+"""
+
+import gzip
+import hashlib
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from audience_pipeline.errors import StorageError, UsageError, storage_errors
+from audience_pipeline.ingest.lines import Readable
+
+SUFFIXES = (".ndjson", ".ndjson.gz")
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to land: where it is, the name it goes by, the digest of its content and its size once decompressed."""
+
+    path: Path
+    name: str
+    digest: str
+    size: int
+    stamp: tuple[int, int, int]
+
+
+def identify(path: Path, name: str | None = None) -> Source:
+    """Read the file at ``path`` once and return what identifies it.
+
+    Raises:
+        UsageError: it is no regular file.
+        StorageError: it cannot be read to its end.
+    """
+    _require_file(path)
+    digest, size = hashlib.sha256(), 0
+    with _opened(path) as (stream, stamp):
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return Source(path, name or path.name, digest.hexdigest(), size, stamp)
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Readable]:
+    """Open an identified file for its lines, decompressed.
+
+    Raises:
+        StorageError: it cannot be read to its end, or is not the file that was identified.
+    """
+    with _opened(source.path) as (stream, stamp):
+        if stamp != source.stamp:
+            raise _changed(source.path)
+        yield stream
+        if _stamp(source.path.stat()) != source.stamp:
+            raise _changed(source.path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Readable, tuple[int, int, int]]]:
+    try:
+        with storage_errors(path), path.open("rb") as file:
+            stamp = _stamp(os.fstat(file.fileno()))
+            packed = path.suffix == ".gz"
+            yield (cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file), stamp
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise StorageError(
+            path,
+            found=f"a broken gzip archive ({error})",
+            expected="an archive that can be read to its end",
+            remedy="Send the file again; nothing of it was landed.",
+        ) from error
+
+
+def _require_file(path: Path) -> None:
+    with storage_errors(path):
+        mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise UsageError(
+            path,
+            found="a directory" if stat.S_ISDIR(mode) else "no regular file",
+            expected="a file of one record a line",
+            remedy="Name the files themselves, or use - to read from a pipe.",
+        )
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _changed(path: Path) -> StorageError:
+    return StorageError(
+        path,
+        found="a file that changed while it was read",
+        expected="a complete file",
+        remedy="Write to a *.tmp file and rename it when it is complete; nothing of it was landed.",
+    )
