@@ -42,12 +42,13 @@ def merge(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) -> Merge:
 
     ``stored`` has at most one row a key and may hold rows of other keys.
     """
-    stored = stored.join(incoming.select(table.key), on=table.key, how="semi")
+    if not stored.is_empty():
+        stored = stored.join(incoming.select(table.key), on=table.key, how="semi")
     problems = _inadmissible(table, incoming, stored)
     incoming = _keep(incoming, problems)
     if stored.is_empty() and not incoming[table.key].is_duplicated().any():
         verdicts = dict.fromkeys(incoming[ROW], Verdict.INSERTED) | dict.fromkeys(problems, Verdict.REFUSED)
-        return Merge(incoming, verdicts, problems, _positions(table, incoming))
+        return Merge(incoming, verdicts, problems, dict(incoming.select(table.key, POSITION).iter_rows()))
     held = _against_base(table, _measured(table, incoming), _measured(table, stored))
     problems |= {row: _moved(table, found) for row, found in _rows(held.filter("_moved"))}
     held = _keep(held, problems)
@@ -68,6 +69,8 @@ def _inadmissible(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) ->
     if not table.insert_statuses:
         return {}
     found = incoming.filter(~pl.col("status").is_in(list(table.insert_statuses)))
+    if found.is_empty():
+        return {}
     found = found.join(stored.select(table.key), on=table.key, how="anti")
     expected = " | ".join(table.insert_statuses)
     remedy = "Send it as scheduled; only the engine starts processing."
@@ -96,10 +99,10 @@ def _measured(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _against_base(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     """Join each incoming row with its key's base and say whether it moves the row, and whether it beats it."""
-    claims = incoming.join(stored, on=table.key, how="anti").sort(POSITION, ROW)
+    claims = incoming.lazy().join(stored.lazy(), on=table.key, how="anti").sort(POSITION, ROW)
     claims = claims.unique(table.key, keep="first", maintain_order=True)
-    base = pl.concat([stored, claims], how="diagonal_relaxed")
-    held = incoming.join(base, on=table.key, how="left", suffix=_BASE)
+    base = pl.concat([stored.lazy(), claims], how="diagonal_relaxed")
+    held = incoming.lazy().join(base, on=table.key, how="left", suffix=_BASE)
     position, version, digest = (pl.col(name) for name in (POSITION, "_version", "_digest"))
     base_position, base_version, base_digest = (pl.col(name + _BASE) for name in (POSITION, "_version", "_digest"))
     unversioned = version.is_null() & base_version.is_null()
@@ -110,7 +113,7 @@ def _against_base(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) ->
     return held.with_columns(
         (newer & (digest != base_digest) | tie & (digest > base_digest)).alias("_beats"),
         pl.any_horizontal(moved or [pl.lit(value=False)]).alias("_moved"),
-    )
+    ).collect()
 
 
 def _moved(table: Table, found: Mapping[str, Any]) -> Problem:
@@ -151,12 +154,9 @@ def _closed_problem(open_status: str, found: str, stored: str) -> Problem | None
 
 def _settle(table: Table, held: pl.DataFrame, problems: Mapping[int, Problem]) -> Merge:
     """Pick each key's winner, and give every row its verdict."""
-    ranked = held.filter("_beats").with_columns(
-        pl.when(pl.col("_version").is_null()).then(POSITION).alias("_rank"),
-    )
-    winners = ranked.sort("_version", "_rank", "_digest", nulls_last=False).unique(table.key, keep="last")
-    winner = winners.select(table.key, pl.col(ROW).alias("_winner"), pl.col("_digest").alias("_won"))
-    held = held.join(winner, on=table.key, how="left")
+    rank = pl.when(pl.col("_version").is_null()).then(POSITION).alias("_rank")
+    ranked = held.lazy().filter("_beats").with_columns(rank).sort("_version", "_rank", "_digest", nulls_last=False)
+    winner = ranked.group_by(table.key).agg(pl.col(ROW).last().alias("_winner"), pl.col("_digest").last().alias("_won"))
     final = pl.coalesce("_won", "_digest" + _BASE)
     wins = (pl.col(ROW) == pl.coalesce("_winner", ROW + _BASE)).fill_null(value=False)
     verdict = (
@@ -168,13 +168,12 @@ def _settle(table: Table, held: pl.DataFrame, problems: Mapping[int, Problem]) -
         .then(pl.lit(Verdict.UNCHANGED))
         .otherwise(pl.lit(Verdict.STALE))
     )
-    held = held.with_columns(verdict.alias("_verdict"))
-    verdicts = {row: Verdict(name) for row, name in held.select(ROW, "_verdict").iter_rows()}
-    written = held.filter(pl.col("_verdict").is_in([Verdict.INSERTED, Verdict.UPDATED]))
+    joined = held.lazy().join(winner, on=table.key, how="left", maintain_order="left")
+    settled = joined.with_columns(verdict.alias("_verdict"), (pl.col("_digest") == final).alias("_holds")).collect()
+    verdicts = {row: Verdict(name) for row, name in settled.select(ROW, "_verdict").iter_rows()}
     verdicts |= dict.fromkeys(problems, Verdict.REFUSED)
-    return Merge(
-        _composed(table, written), verdicts, problems, _positions(table, held.filter(pl.col("_digest") == final))
-    )
+    written = settled.filter(pl.col("_verdict").is_in([Verdict.INSERTED, Verdict.UPDATED]))
+    return Merge(_composed(table, written), verdicts, problems, _positions(table, settled))
 
 
 def _composed(table: Table, written: pl.DataFrame) -> pl.DataFrame:
@@ -196,8 +195,8 @@ def _merged(column: Column, written: pl.DataFrame) -> pl.Series:
     return pl.Series(column.name, [merged_members(column, text, base) for text, base in pairs], pl.String)
 
 
-def _positions(table: Table, holding: pl.DataFrame) -> dict[str, int]:
+def _positions(table: Table, settled: pl.DataFrame) -> dict[str, int]:
     """Return the newest position of the content each key holds, where it is newer than the one on record."""
-    if POSITION + _BASE in holding.columns:
-        holding = holding.filter((pl.col(POSITION) > pl.col(POSITION + _BASE)) | pl.col(ROW + _BASE).is_not_null())
-    return dict(holding.group_by(table.key).agg(pl.col(POSITION).max()).iter_rows())
+    newer = (pl.col(POSITION) > pl.col(POSITION + _BASE)) | pl.col(ROW + _BASE).is_not_null()
+    found = settled.lazy().filter(pl.col("_holds") & newer).group_by(table.key).agg(pl.col(POSITION).max())
+    return dict(found.collect().iter_rows())
