@@ -101,7 +101,7 @@ def _misplaced(
         return problems, ended
     archived = [key for key, place in placements.items() if place.archived]
     positions = core.state.positions(table.name, archived) if archived else {}
-    for row, key, user_id, month, position in chunk.select(ROW, table.key, "user_id", MONTH, POSITION).iter_rows():
+    for row, key, user_id, month, position in chunk.select(ROW, _key(table), "user_id", MONTH, POSITION).iter_rows():
         place = placements.get(key)
         if place is None:
             continue
@@ -135,7 +135,7 @@ def _rivals(core: Core, table: Table, frame: pl.DataFrame) -> dict[int, Problem]
         return {}
     homes = core.state.placements(index_of(table).name, torn[table.key].unique().to_list())
     problems: dict[int, Problem] = {}
-    for row, key, user_id, month in torn.sort(POSITION, ROW).select(ROW, table.key, "user_id", MONTH).iter_rows():
+    for row, key, user_id, month in torn.sort(POSITION, ROW).select(ROW, _key(table), "user_id", MONTH).iter_rows():
         home = homes.setdefault(key, Placement(user_id, month, placed=False, archived=False))
         if home.user_id != user_id:
             problems[row] = immutable_problem(table, "user_id", user_id, home.user_id)
@@ -177,8 +177,13 @@ def _partitions(frame: pl.DataFrame) -> set[Partition]:
     return {Partition(*place) for place in frame.select("user_id", MONTH).unique().iter_rows()}
 
 
+def _key(table: Table) -> pl.Expr:
+    """Return the key under a name of its own: the key of users is their user_id."""
+    return pl.col(table.key).alias("_key")
+
+
 def _places(table: Table, written: pl.DataFrame) -> dict[str, Partition]:
-    return {key: Partition(user, month) for key, user, month in written.select(table.key, "user_id", MONTH).iter_rows()}
+    return {key: Partition(user, month) for key, user, month in written.select(_key(table), "user_id", MONTH).iter_rows()}
 
 
 def _result(
