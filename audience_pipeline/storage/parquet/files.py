@@ -10,8 +10,9 @@ the columns queries filter by.
 import ctypes
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -103,7 +104,9 @@ class Staging:
         finally:
             shutil.rmtree(staging._directory, ignore_errors=True)
 
-    def write(self, table: Table, frame: pl.DataFrame, empty: Iterable[Partition] = ()) -> dict[Partition, tuple[int, int]]:
+    def write(
+        self, table: Table, frame: pl.DataFrame, empty: Iterable[Partition] = ()
+    ) -> dict[Partition, tuple[int, int]]:
         """Stage a file for each partition of ``frame`` and each of ``empty``; return (rows, bytes) of each."""
         frame = frame.sort(["user_id", MONTH, *(["created_at"] if table.by_month else []), table.key])
         runs = frame.group_by(["user_id", MONTH], maintain_order=True).len()
@@ -119,10 +122,14 @@ class Staging:
         return sizes
 
     def _stage(self, table: Table, partition: Partition, rows: pa.Table) -> tuple[int, int]:
+        return rows.num_rows, self.add(self._layout.path(table, partition), partial(write_parquet, table, rows))
+
+    def add(self, path: Path, write: Callable[[Path], None]) -> int:
+        """Stage one file for ``path``, written by ``write`` at the path it is given; return its bytes."""
         staged = self._directory / f"{len(self._moves)}.parquet"
-        write_parquet(table, rows, staged)
-        self._moves.append((staged, self._layout.path(table, partition)))
-        return rows.num_rows, staged.stat().st_size
+        write(staged)
+        self._moves.append((staged, path))
+        return staged.stat().st_size
 
     def publish(self) -> None:
         """Sync the staged files, rename them into place, and sync the directories that name them."""
@@ -148,7 +155,9 @@ def _make_parents(path: Path, root: Path) -> list[Path]:
     """Make the directories above ``path``; return those whose entries change with it."""
     changed = [path.parent]
     if not path.parent.is_dir():
-        missing = [parent for parent in path.parents if parent != root and root in parent.parents and not parent.is_dir()]
+        missing = [
+            parent for parent in path.parents if parent != root and root in parent.parents and not parent.is_dir()
+        ]
         path.parent.mkdir(parents=True, exist_ok=True)
         changed += [parent.parent for parent in missing]
     return changed

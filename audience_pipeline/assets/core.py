@@ -1,0 +1,48 @@
+"""The documented tables as assets: each month, or table, is the fold of its landed records.
+
+Belongs here: the step from landed records to the rows a table should have. Does not belong here: folding, or storing.
+The IO manager upserts what is returned, so materializing twice changes nothing; a backfill reads stored records only.
+"""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from audience_pipeline.policies import accepted_betas, classed_failures
+from audience_pipeline.tables import LANDED, Table
+
+MONTHS_PER_RUN = 12
+"""Months that one run of a backfill holds in memory together; more would save only the start of a process."""
+
+
+def requested_when_landed() -> dg.AutomationCondition[Any]:
+    """Return the condition under which a month is folded: its landed months changed, or it was never folded.
+
+    Only a request resets it. Were it reset by a materialization, as in Dagster's own `eager`, records that land while
+    a fold of their month is under way would wait for the next file. A request too many folds the same rows again.
+    """
+    condition = dg.AutomationCondition
+    never_folded = condition.missing() & ~condition.any_deps_missing()
+    changed = condition.any_deps_updated() | never_folded
+    return (changed.since(condition.newly_requested()) & ~condition.in_progress()).with_label("landed months changed")
+
+
+def core_asset(table: Table, months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """Return the asset of ``table``, by month where the table is."""
+    with accepted_betas():
+
+        @dg.asset(
+            name=table.name,
+            partitions_def=months if table.by_month else None,
+            ins={"records": dg.AssetIn(LANDED[table.name].name)},
+            automation_condition=requested_when_landed(),
+            backfill_policy=dg.BackfillPolicy.multi_run(MONTHS_PER_RUN) if table.by_month else None,
+        )
+        def folded(records: pa.Table) -> pa.Table:
+            from audience_pipeline.ingest.fold import fold
+
+            with classed_failures():
+                return fold(table, records)
+
+    return folded

@@ -1,0 +1,5 @@
+"""IO managers: how what an asset returns is stored, and how the next asset gets it back."""
+
+from audience_pipeline.io_managers.parquet import ParquetIOManager
+
+__all__ = ["ParquetIOManager"]

@@ -1,0 +1,44 @@
+"""What a materialization reports: how large the slice is, and what became of the rows.
+
+Belongs here: metadata, under the names the UI knows and plain ones for the rest; numbers as numbers, since those plot.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from audience_pipeline.io_managers.slices import Slice
+from audience_pipeline.storage.contract import Refusal, UpsertResult
+
+SHOWN = 20
+"""Rows of a table shown in the UI."""
+
+Metadata: TypeAlias = dict[str, Any]
+
+
+def slice_metadata(slice_: Slice, *, rows: int, bytes: int, digest: str | None = None) -> Metadata:
+    """Return the size of a slice; a range of months has no count of its own name, since Dagster repeats it a month."""
+    if slice_.months is None:
+        count = "dagster/row_count"
+    else:
+        count = "dagster/partition_row_count" if slice_.months[0] == slice_.months[1] else "rows in range"
+    return {count: rows, "dagster/size_bytes": bytes} | ({"content digest": digest} if digest else {})
+
+
+def upsert_metadata(result: UpsertResult) -> Metadata:
+    """Return what became of the rows, in whole numbers."""
+    return {
+        "inserted": result.inserted,
+        "updated": result.updated,
+        "unchanged": result.unchanged,
+        "stale": result.stale,
+        "refused": len(result.refused),
+    }
+
+
+def refusal_metadata(refused: Sequence[Refusal]) -> Metadata:
+    """Return the first refusals with their reasons."""
+    records = [{"key": refusal.key, **asdict(refusal.problem)} for refusal in refused[:SHOWN]]
+    return {"refused rows": dg.MetadataValue.table([dg.TableRecord(record) for record in records])}

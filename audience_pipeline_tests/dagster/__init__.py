@@ -1,0 +1,1 @@
+"""The Dagster layer, run by Dagster itself: real materializations, ticks and checks on an ephemeral instance."""
