@@ -17,10 +17,10 @@ from uuid import uuid4
 
 import duckdb
 
-from audience_pipeline.errors import storage_errors
+from audience_pipeline.errors import StorageError, storage_errors
 from audience_pipeline.sqlfiles import read_sql
 from audience_pipeline.storage.parquet.layout import Layout
-from audience_pipeline.tables.duckdb import DATA
+from audience_pipeline.tables.duckdb import DATA, VARIABLE, quoted
 
 CATALOG = "catalog.duckdb"
 _READ_ONLY = 0o444
@@ -74,8 +74,16 @@ def _stamp(layout: Layout) -> Path:
 
 
 def _create(path: Path, text: str) -> None:
-    with duckdb.connect(path) as connection:
-        connection.execute(text)
+    try:
+        with duckdb.connect(path) as connection:
+            # A view is tried out when it is made. In a directory that isn't there this takes no time and meets no
+            # damaged file; the variable ends with the connection.
+            connection.execute(f"SET VARIABLE {VARIABLE} = {quoted(os.devnull)}")
+            connection.execute(text)
+    except duckdb.Error as error:
+        remedy = "Free some space or choose another data directory, and run `audience-pipeline migrate` again."
+        found = str(error).splitlines()[0]
+        raise StorageError(path, found=found, expected="a database that can be made there", remedy=remedy) from error
     path.chmod(_READ_ONLY)
 
 

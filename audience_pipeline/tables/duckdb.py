@@ -31,6 +31,12 @@ from audience_pipeline.tables.types import DUCKDB
 DATA = "{data}"
 """Stands for the absolute data directory, with glob characters and quotes escaped."""
 
+VARIABLE = "data_dir"
+"""A DuckDB variable that, where a session sets it, takes the place of the data directory: for a copy of the tables."""
+
+ROOT = f"coalesce(getvariable('{VARIABLE}'), '{DATA}')"
+"""The SQL expression of the directory the tables lie in."""
+
 ALL_DISTRIBUTIONS = "distributions_all"
 
 
@@ -119,7 +125,7 @@ def reader(table: Table, path: str) -> str:
 
 
 def path_below(table: Table, user: str) -> str:
-    """Return the glob of a table's files below `DATA`, for one percent-encoded user id or ``*``."""
+    """Return the glob of a table's files below `ROOT`, for one percent-encoded user id or ``*``."""
     months = f"year=*/month=*/{table.name}_*" if table.by_month else table.name
     return f"{table.name}/user_id={user}/{months}.parquet"
 
@@ -135,7 +141,7 @@ def quoted(text: str) -> str:
 
 
 def _table_view(table: Table) -> list[str]:
-    select = reader(table, f"'{DATA}/{path_below(table, '*')}'")
+    select = reader(table, f"{ROOT} || '/{path_below(table, '*')}'")
     columns = [
         commented("COLUMN", f"{table.name}.{column.name}", column.doc) for column in table.columns if not column.secret
     ]

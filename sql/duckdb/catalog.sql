@@ -13,7 +13,7 @@ SELECT
   quota::JSON AS quota
 FROM (
   FROM read_parquet(
-    '{data}/users/user_id=*/users.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/users/user_id=*/users.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -56,7 +56,7 @@ SELECT
   metadata::JSON AS metadata
 FROM (
   FROM read_parquet(
-    '{data}/audiences/user_id=*/year=*/month=*/audiences_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/audiences/user_id=*/year=*/month=*/audiences_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -109,7 +109,7 @@ SELECT
   sync_status
 FROM (
   FROM read_parquet(
-    '{data}/platforms/user_id=*/platforms.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/platforms/user_id=*/platforms.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -157,7 +157,7 @@ SELECT
   metadata::JSON AS metadata
 FROM (
   FROM read_parquet(
-    '{data}/distributions/user_id=*/year=*/month=*/distributions_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/distributions/user_id=*/year=*/month=*/distributions_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -208,7 +208,7 @@ SELECT
   evidence::JSON AS evidence
 FROM (
   FROM read_parquet(
-    '{data}/distribution_events/user_id=*/year=*/month=*/distribution_events_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/distribution_events/user_id=*/year=*/month=*/distribution_events_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -257,7 +257,7 @@ SELECT
   archived_at
 FROM (
   FROM read_parquet(
-    '{data}/distributions_archive/user_id=*/year=*/month=*/distributions_archive_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/distributions_archive/user_id=*/year=*/month=*/distributions_archive_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -307,7 +307,7 @@ SELECT
   details::JSON AS details
 FROM (
   FROM read_parquet(
-    '{data}/audit_log/user_id=*/year=*/month=*/audit_log_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/audit_log/user_id=*/year=*/month=*/audit_log_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -406,7 +406,7 @@ SELECT
   metadata::JSON AS metadata
 FROM (
   FROM read_parquet(
-    '{data}/audiences/user_id=' || url_encode(for_user) || '/year=*/month=*/audiences_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/audiences/user_id=' || url_encode(for_user) || '/year=*/month=*/audiences_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -455,7 +455,7 @@ SELECT
   metadata::JSON AS metadata
 FROM (
   FROM read_parquet(
-    '{data}/audiences/user_id=' || coalesce(url_encode(owner), '*') || '/year=*/month=*/audiences_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/audiences/user_id=' || coalesce(url_encode(owner), '*') || '/year=*/month=*/audiences_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -503,7 +503,7 @@ SELECT
   metadata::JSON AS metadata
 FROM (
   FROM read_parquet(
-    '{data}/distributions/user_id=' || url_encode(for_user) || '/year=*/month=*/distributions_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/distributions/user_id=' || url_encode(for_user) || '/year=*/month=*/distributions_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -547,7 +547,7 @@ SELECT
   sync_status
 FROM (
   FROM read_parquet(
-    '{data}/platforms/user_id=' || url_encode(for_user) || '/platforms.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/platforms/user_id=' || url_encode(for_user) || '/platforms.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME
@@ -591,7 +591,7 @@ SELECT
   metadata::JSON AS metadata
 FROM (
   FROM read_parquet(
-    '{data}/distributions/user_id=' || url_encode(for_user) || '/year=*/month=*/distributions_*.parquet',
+    coalesce(getvariable('data_dir'), '{data}') || '/distributions/user_id=' || url_encode(for_user) || '/year=*/month=*/distributions_*.parquet',
     hive_partitioning = false, allow_empty = true
   )
   UNION ALL BY NAME

@@ -1,0 +1,1 @@
+"""Tests of the access patterns, the catalog and the analysts' page, on real files."""
