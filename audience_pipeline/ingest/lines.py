@@ -35,7 +35,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class LongLine:
-    """A line that was streamed past: its number, offset, length, the SHA-256 of its bytes (hexadecimal) and its head."""
+    """A line that was streamed past: number, offset, length, SHA-256 of its bytes (hexadecimal) and its head."""
 
     number: int
     offset: int

@@ -12,12 +12,11 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from audience_pipeline.errors import StorageError, UsageError, storage_errors
+from audience_pipeline.errors import StorageError, UsageError, storage_error, storage_errors
 from audience_pipeline.ingest.lines import Readable
 
 SUFFIXES = (".ndjson", ".ndjson.gz")
@@ -66,20 +65,35 @@ def opened(source: Source) -> Iterator[Readable]:
             raise _changed(source.path)
 
 
+class _Reader:
+    """A stream whose errors name its file; those of whoever consumes it stay theirs."""
+
+    def __init__(self, path: Path, stream: Readable) -> None:
+        self._path = path
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise StorageError(
+                self._path,
+                found=f"a broken gzip archive ({error})",
+                expected="an archive that can be read to its end",
+                remedy="Send the file again; nothing of it was landed.",
+            ) from error
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Readable, tuple[int, int, int]]]:
-    try:
-        with storage_errors(path), path.open("rb") as file:
+    with ExitStack() as stack:
+        with storage_errors(path):
+            file = stack.enter_context(path.open("rb"))
             stamp = _stamp(os.fstat(file.fileno()))
-            packed = path.suffix == ".gz"
-            yield (cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file), stamp
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise StorageError(
-            path,
-            found=f"a broken gzip archive ({error})",
-            expected="an archive that can be read to its end",
-            remedy="Send the file again; nothing of it was landed.",
-        ) from error
+        stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+        yield _Reader(path, stream), stamp
 
 
 def _require_file(path: Path) -> None:

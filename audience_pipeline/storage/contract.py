@@ -4,7 +4,7 @@ Belongs here: the protocol, its argument and result types. Does not belong here:
 out; values never become part of a path or of SQL text. One contract suite runs against every implementation.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -189,6 +189,9 @@ class LandingLog(Protocol):
         self, table: Table, *, months: tuple[int, int] | None = None, numbers: Sequence[int] | None = None
     ) -> "pa.Table":
         """Return landed records of ``table`` (a source), by month range or file numbers, in landing order."""
+
+    def groups(self, table: Table, numbers: Sequence[int]) -> "Iterator[pa.Table]":
+        """Yield the landed records of files in groups of bounded size; the rows of one user and month stay together."""
 
 
 class TableStore(Protocol):

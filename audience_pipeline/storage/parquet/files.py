@@ -134,12 +134,12 @@ class Staging:
     def publish(self) -> None:
         """Sync the staged files, rename them into place, and sync the directories that name them."""
         root = self._layout.root
-        _sync((staged for staged, _ in self._moves), root, len(self._moves))
+        sync_paths((staged for staged, _ in self._moves), root, len(self._moves))
         changed: set[Path] = set()
         for staged, path in self._moves:
-            changed.update(_make_parents(path, root))
+            changed.update(make_parents(path, root))
             staged.replace(path)
-        _sync(changed, root, len(changed))
+        sync_paths(changed, root, len(changed))
         self._moves.clear()
 
 
@@ -151,7 +151,7 @@ def write_parquet(table: Table, rows: pa.Table, path: Path, metadata: Mapping[st
     pq.write_table(rows, path, compression="snappy", use_dictionary=False, write_statistics=filtered)
 
 
-def _make_parents(path: Path, root: Path) -> list[Path]:
+def make_parents(path: Path, root: Path) -> list[Path]:
     """Make the directories above ``path``; return those whose entries change with it."""
     changed = [path.parent]
     if not path.parent.is_dir():
@@ -163,7 +163,7 @@ def _make_parents(path: Path, root: Path) -> list[Path]:
     return changed
 
 
-def _sync(paths: Iterable[Path], root: Path, count: int) -> None:
+def sync_paths(paths: Iterable[Path], root: Path, count: int) -> None:
     """Make files or directories durable: one by one where they are few, the file system at once where they are many."""
     if count > _FEW:
         _sync_file_system(root)

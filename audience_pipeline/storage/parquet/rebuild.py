@@ -11,8 +11,8 @@ from pathlib import Path
 
 from audience_pipeline.storage.parquet.core import index_of
 from audience_pipeline.storage.parquet.files import read_keys
-from audience_pipeline.storage.parquet.landing import rebuild_ledger
 from audience_pipeline.storage.parquet.layout import Layout, Partition
+from audience_pipeline.storage.parquet.ledger import rebuild_ledger
 from audience_pipeline.storage.parquet.state import State
 from audience_pipeline.tables import STORED, Table
 

@@ -1,0 +1,132 @@
+"""One block of lines judged: accepted rows as a table, refused lines with their reasons.
+
+Belongs here: the step from lines to columns. It runs in worker processes too, so it imports neither polars nor DuckDB.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from audience_pipeline.ingest import reasons
+from audience_pipeline.ingest.lines import HEAD_BYTES, Block, LongLine
+from audience_pipeline.ingest.parsing import LINE
+from audience_pipeline.ingest.records import Records, RefusedRecordError
+from audience_pipeline.ingest.secrets import keepable
+from audience_pipeline.tables import Problem, Table
+from audience_pipeline.tables.arrow import TYPES
+
+LINE_NUMBER = "_line"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A refused line: where it stood, the SHA-256 of its bytes, why, and what may be kept of it.
+
+    ``record`` is the line itself, or None where keeping it would keep a secret or fill the disk; then ``head`` has its
+    first bytes where those are harmless. ``waiting_for`` names the tables whose missing records it refers to.
+    """
+
+    number: int
+    offset: int
+    length: int
+    digest: str
+    problems: tuple[Problem, ...]
+    record: bytes | None = None
+    head: bytes = b""
+    waiting_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What became of one block: the lines read, the accepted rows, their lines, and the refused lines.
+
+    ``rows`` has the table's columns and ``_line``, the number of the line a row came from.
+    """
+
+    read: int
+    rows: pa.Table
+    refused: list[RefusedLine] = field(default_factory=list)
+
+
+class Chunks:
+    """Turns the blocks of one table into chunks."""
+
+    def __init__(self, table: Table, records: Records) -> None:
+        self._table = table
+        self._records = records
+        columns = [pa.field(column.name, _RAW.get(TYPES[column.type], TYPES[column.type])) for column in table.columns]
+        self._raw = pa.schema([*columns, pa.field(LINE_NUMBER, pa.int64())])
+        self.schema = pa.schema(
+            [*(pa.field(column.name, TYPES[column.type]) for column in table.columns), self._raw.field(LINE_NUMBER)]
+        )
+
+    def judge(self, block: Block) -> Chunk:
+        """Judge each line of ``block``; empty ones count for nothing."""
+        rows: list[dict[str, Any]] = []
+        refused: list[RefusedLine] = []
+        for number, offset, line, cut in _lines(block):
+            try:
+                row = self._records.read(line, cut=cut) if len(line) <= reasons.MAX_LINE_BYTES else None
+            except RefusedRecordError as error:
+                refused.append(_refused(self._table, number, offset, line, error))
+                continue
+            if row is None:
+                refused.append(too_long(number, offset, line))
+            else:
+                row[LINE_NUMBER] = number
+                rows.append(row)
+        return Chunk(len(rows) + len(refused), self._columns(rows), refused)
+
+    def _columns(self, rows: list[dict[str, Any]]) -> pa.Table:
+        columns = [pa.array([row[each.name] for row in rows], each.type) for each in self._raw]
+        return pa.Table.from_arrays(columns, schema=self._raw).cast(self.schema)
+
+
+_RAW = {pa.timestamp("ms"): pa.int64()}
+
+
+def _lines(block: Block) -> Iterator[tuple[int, int, bytes, bool]]:
+    """Yield number, offset, bytes and whether it is cut, of each line that is not empty."""
+    offset = block.offset
+    lines = block.data.split(b"\n")
+    for index, line in enumerate(lines):
+        if line and not line.isspace():
+            yield block.first + index, offset, line, block.cut and index == len(lines) - 1
+        offset += len(line) + 1
+
+
+def refuse(block: Block, number: int, problems: tuple[Problem, ...], waiting_for: tuple[str, ...] = ()) -> RefusedLine:
+    """Refuse line ``number`` of ``block`` for what the store says of its record, which is well formed."""
+    ahead = block.data.split(b"\n", number - block.first + 1)
+    line = ahead[number - block.first]
+    offset = block.offset + sum(len(each) + 1 for each in ahead[: number - block.first])
+    line = line.rstrip(b"\r")
+    return RefusedLine(number, offset, len(line), hashlib.sha256(line).hexdigest(), problems, line, b"", waiting_for)
+
+
+def _refused(table: Table, number: int, offset: int, line: bytes, error: RefusedRecordError) -> RefusedLine:
+    line = line.rstrip(b"\r")
+    digest = hashlib.sha256(line).hexdigest()
+    return RefusedLine(number, offset, len(line), digest, error.problems, keepable(table, line, error.value))
+
+
+def too_long(number: int, offset: int, line: bytes) -> RefusedLine:
+    """Refuse a line that is longer than allowed, though it was read as a whole."""
+    line = line.rstrip(b"\r")
+    passed = LongLine(number, offset, len(line), hashlib.sha256(line).hexdigest(), line[:HEAD_BYTES])
+    return passed_over(passed)
+
+
+def passed_over(line: LongLine) -> RefusedLine:
+    """Refuse a line that was streamed past."""
+    problem = Problem(
+        LINE,
+        "line_too_long",
+        f"a line of {line.length:,} bytes",
+        f"at most {reasons.MAX_LINE_BYTES:,} bytes",
+        "Split the record, or send aggregates; the line itself was not kept.",
+    )
+    return RefusedLine(line.number, line.offset, line.length, line.digest, (problem,), head=line.head)

@@ -1,0 +1,170 @@
+"""Refused records, kept with their reasons until they are accepted or dropped.
+
+Belongs here: the database of refused records. Does not belong here: deciding what is refused, or trying again.
+
+One SQLite file, so that an entry is there whole or not at all (WAL, every commit synced). An entry is one content: the
+same line refused again, in whatever file, raises its count. Secrets never get here (:mod:`.secrets`).
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from audience_pipeline.errors import StorageError, UsageError, storage_errors
+from audience_pipeline.ingest.chunks import RefusedLine
+from audience_pipeline.ingest.moments import iso
+from audience_pipeline.tables import Problem
+
+FILE_NAME = "quarantine.sqlite"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+  tbl TEXT NOT NULL, digest TEXT NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL,
+  length INTEGER NOT NULL, reasons TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL,
+  seen INTEGER NOT NULL, waiting_for TEXT NOT NULL, record BLOB, head BLOB NOT NULL, PRIMARY KEY (tbl, digest)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS waiting ON entries (tbl) WHERE waiting_for != '[]';
+"""
+_PUT = """
+INSERT INTO entries
+VALUES (:tbl, :digest, :file, :line, :offset, :length, :reasons, :now, :now, 1, :waiting_for, :record, :head)
+ON CONFLICT (tbl, digest) DO UPDATE SET reasons = excluded.reasons, last_seen = excluded.last_seen, seen = seen + 1,
+  waiting_for = excluded.waiting_for
+"""
+_COLUMNS = "tbl, digest, file, line, offset, length, reasons, first_seen, last_seen, seen, waiting_for, record, head"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One refused record: where it was first seen, why it was refused last, and its bytes.
+
+    ``record`` is None where it could not be kept; such a record must be sent again.
+    """
+
+    table: str
+    digest: str
+    file: str
+    line: int
+    offset: int
+    length: int
+    problems: tuple[Problem, ...]
+    first_seen: str
+    last_seen: str
+    seen: int
+    waiting_for: tuple[str, ...]
+    record: bytes | None
+    head: bytes
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the record itself was kept."""
+        return self.record is not None
+
+
+class Quarantine:
+    """The quarantine of one installation; its file is made when the first record is put in."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / FILE_NAME
+
+    def put(self, table: str, file: str, refused: Sequence[RefusedLine], now: datetime) -> None:
+        """Keep refused lines of ``file``, all of them or, on an error, none."""
+        if not refused:
+            return
+        with self._writing() as db:
+            db.executemany(_PUT, [_parameters(table, file, each, now) for each in refused])
+
+    def remove(self, table: str, digests: Iterable[str]) -> int:
+        """Drop entries by their digests; return how many there were."""
+        if not self.path.exists():
+            return 0
+        with self._writing() as db:
+            dropped = [
+                db.execute("DELETE FROM entries WHERE tbl = ? AND digest = ?", (table, each)) for each in digests
+            ]
+        return sum(each.rowcount for each in dropped)
+
+    def entries(self, table: str | None = None, *, waiting: bool = False) -> list[Entry]:
+        """Return all entries, of one table if given, oldest first; with ``waiting`` those that wait for references."""
+        where = "(?1 IS NULL OR tbl = ?1)" + (" AND waiting_for != '[]'" if waiting else "")
+        return self._select(f"SELECT {_COLUMNS} FROM entries WHERE {where} ORDER BY first_seen, file, line", (table,))  # noqa: S608 - fixed parts
+
+    def find(self, prefix: str) -> Entry:
+        """Return the one entry whose digest starts with ``prefix``.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        sql = f"SELECT {_COLUMNS} FROM entries WHERE substr(digest, 1, length(?1)) = ?1"  # noqa: S608 - fixed parts
+        found = self._select(sql, (prefix.lower(),))
+        if len(found) == 1:
+            return found[0]
+        subject = f"quarantine entry {prefix}"
+        raise UsageError(
+            subject,
+            found=f"{len(found)} entries",
+            expected="exactly one whose digest starts with it",
+            remedy="`audience-pipeline quarantine list` shows the digests; give more of one.",
+        )
+
+    def _select(self, sql: str, parameters: Sequence[Any]) -> list[Entry]:
+        if not self.path.exists():
+            return []
+        with self._opened() as db:
+            return [_entry(row) for row in db.execute(sql, parameters)]
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with storage_errors(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with self._opened() as db:
+            db.executescript(_SCHEMA)
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as db:
+                db.row_factory = sqlite3.Row
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+                yield db
+        except sqlite3.Error as error:
+            raise StorageError(
+                self.path,
+                found=str(error),
+                expected="a quarantine that can be written",
+                remedy="Free space or mend permissions, and run again: what is refused must be kept first.",
+            ) from error
+
+
+def _parameters(table: str, file: str, refused: RefusedLine, now: datetime) -> dict[str, Any]:
+    return {
+        "tbl": table,
+        "digest": refused.digest,
+        "file": file,
+        "line": refused.number,
+        "offset": refused.offset,
+        "length": refused.length,
+        "reasons": json.dumps([asdict(problem) for problem in refused.problems]),
+        "now": iso(now),
+        "waiting_for": json.dumps(refused.waiting_for),
+        "record": refused.record,
+        "head": refused.head,
+    }
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    values = dict(row)
+    problems = tuple(Problem(**each) for each in json.loads(values.pop("reasons")))
+    waiting_for = tuple(json.loads(values.pop("waiting_for")))
+    return Entry(table=values.pop("tbl"), problems=problems, waiting_for=waiting_for, **values)

@@ -1,0 +1,168 @@
+"""The landing log on disk: a ledger of landed files, and their accepted records as append-only Parquet parts.
+
+Belongs here: numbering, staging, publishing and reading parts. Does not belong here: judging records, or folding them.
+
+A file's parts are staged while it is judged. Publishing them is decided by one commit that lists them, and finished by
+whoever comes next if this process is killed: renames are repeated until all are done, then the entry is *landed*. Each
+part says in its metadata which file it came from, so the ledger can be rebuilt from the parts.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audience_pipeline.errors import storage_errors
+from audience_pipeline.storage.contract import LedgerEntry
+from audience_pipeline.storage.parquet.core import Core
+from audience_pipeline.storage.parquet.files import MONTH, make_parents, sync_paths, with_month, write_parquet
+from audience_pipeline.storage.parquet.parts import in_groups, metadata_of, part_path, read_parts
+from audience_pipeline.tables import LANDED, POSITION, Table
+from audience_pipeline.tables.arrow import arrow_schema
+
+_ENTRY = "SELECT number, tbl, digest, name, status, counts FROM ledger WHERE tbl = ?"
+
+
+class ParquetLanding:
+    """The landing log of one Parquet store."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def open_file(self, table: Table, digest: str, name: str) -> LedgerEntry:
+        """Return the entry of this content, made if it is new; see the contract."""
+        with self._core.state.transaction() as db:
+            if not db.execute("SELECT 1 FROM ledger WHERE tbl = ? AND digest = ?", (table.name, digest)).fetchone():
+                number = self._core.state.next_number(db)
+                values = (number, table.name, digest, name, "open")
+                db.execute("INSERT INTO ledger (number, tbl, digest, name, status) VALUES (?, ?, ?, ?, ?)", values)
+        self.unfinished(table)
+        return self._entries(f"{_ENTRY} AND digest = ?", (table.name, digest))[0]
+
+    def unfinished(self, table: Table) -> list[LedgerEntry]:
+        """Return the entries still open, oldest first, once interrupted publications are finished."""
+        entries = self._entries(f"{_ENTRY} AND status = 'open' ORDER BY number", (table.name,))
+        decided = [entry for entry in entries if self._paths(entry)]
+        for entry in decided:
+            self._publish(entry)
+        return [entry for entry in entries if entry not in decided]
+
+    def stage(self, entry: LedgerEntry, rows: pa.Table) -> None:
+        """Write accepted rows aside, a part a month; see the contract."""
+        table = LANDED[entry.table]
+        directory = self._staging(entry)
+        frame = with_month(table, pl.DataFrame(rows))
+        with storage_errors(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            sequence = len(list(directory.iterdir()))
+            for (month,), part in frame.group_by(MONTH, maintain_order=True):
+                landed = part.drop(MONTH).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(table))
+                path = directory / part_path(table, entry.number, sequence, int(str(month))).name
+                write_parquet(table, landed, path, metadata_of(entry, int(str(month))))
+                sequence += 1
+
+    def finish(self, entry: LedgerEntry, counts: Mapping[str, int]) -> frozenset[int]:
+        """Publish what was staged; see the contract."""
+        table = LANDED[entry.table]
+        staged = sorted(self._staging(entry).glob("*.parquet"))
+        with storage_errors(self._staging(entry)):
+            sync_paths(staged, self._core.layout.root, len(staged))
+        parts = [_registered(table, entry, path) for path in staged]
+        with self._core.state.transaction() as db:
+            db.executemany("INSERT INTO landed_parts (number, month, path, rows) VALUES (?, ?, ?, ?)", parts)
+            db.execute("UPDATE ledger SET counts = ? WHERE number = ?", (json.dumps(dict(counts)), entry.number))
+        self._publish(entry)
+        return frozenset(month for _, month, _, _ in parts)
+
+    def _publish(self, entry: LedgerEntry) -> None:
+        """Rename what the ledger lists into place, as far as it is not there yet, and mark the entry landed."""
+        publish(self._core.layout.root, self._staging(entry), self._paths(entry))
+        with self._core.state.transaction() as db:
+            db.execute("UPDATE ledger SET status = 'landed' WHERE number = ?", (entry.number,))
+
+    def abandon(self, entry: LedgerEntry) -> None:
+        """Drop what was staged; see the contract."""
+        shutil.rmtree(self._staging(entry), ignore_errors=True)
+
+    def mark_folded(self, entries: Iterable[LedgerEntry], counts: Mapping[str, int]) -> None:
+        """Note that the entries' records were upserted; see the contract."""
+        with self._core.state.transaction() as db:
+            for entry in entries:
+                merged = json.dumps({**entry.counts, **counts})
+                db.execute("UPDATE ledger SET status = 'folded', counts = ? WHERE number = ?", (merged, entry.number))
+
+    def unfolded(self, table: Table) -> list[LedgerEntry]:
+        """Return landed entries whose records were not upserted yet; see the contract."""
+        return self._entries(f"{_ENTRY} AND status = 'landed' ORDER BY number", (table.name,))
+
+    def read(
+        self, table: Table, *, months: tuple[int, int] | None = None, numbers: Sequence[int] | None = None
+    ) -> pa.Table:
+        """Return landed records in landing order; see the contract."""
+        landed = LANDED[table.name]
+        frame = pl.DataFrame(read_parts(landed, self._parts(landed, months, numbers)))
+        ordered = frame if frame[POSITION].is_sorted() else frame.sort(POSITION)
+        return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(landed))
+
+    def groups(self, table: Table, numbers: Sequence[int]) -> Iterator[pa.Table]:
+        """Yield landed records in groups of bounded size; see the contract."""
+        landed = LANDED[table.name]
+        return in_groups(landed, self._parts(landed, None, numbers), self._core.layout.staging)
+
+    def files(self, table: Table, *, months: tuple[int, int] | None = None) -> list[str]:
+        """Return the absolute paths of the published parts of a landed ``table``, oldest first."""
+        return [str(path) for path in self._parts(table, months, None)]
+
+    def _parts(self, landed: Table, months: tuple[int, int] | None, numbers: Sequence[int] | None) -> list[Path]:
+        source = landed.name.removeprefix("landed_")
+        first, last = months or (0, 999_999)
+        wanted = None if numbers is None else json.dumps(list(numbers))
+        sql = (
+            "SELECT p.path FROM landed_parts p JOIN ledger l ON l.number = p.number"
+            " WHERE l.tbl = ? AND l.status != 'open' AND p.month BETWEEN ? AND ?"
+            " AND (?4 IS NULL OR p.number IN (SELECT value FROM json_each(?4))) ORDER BY p.number, p.path"
+        )
+        found = self._core.state.rows(sql, (source, first, last, wanted))
+        return [self._core.layout.root / path for (path,) in found]
+
+    def _paths(self, entry: LedgerEntry) -> list[str]:
+        found = self._core.state.rows("SELECT path FROM landed_parts WHERE number = ?", (entry.number,))
+        return [path for (path,) in found]
+
+    def _entries(self, sql: str, parameters: Sequence[object]) -> list[LedgerEntry]:
+        found = self._core.state.rows(sql, parameters)
+        return [
+            LedgerEntry(number, table, digest, name, status, json.loads(counts))
+            for number, table, digest, name, status, counts in found
+        ]
+
+    def _staging(self, entry: LedgerEntry) -> Path:
+        return staging_directory(self._core.layout.staging, entry.number)
+
+
+def staging_directory(staging: Path, number: int) -> Path:
+    """Return where the parts of file ``number`` wait until they are published."""
+    return staging / f"landing-{number}"
+
+
+def publish(root: Path, staged: Path, paths: Iterable[str]) -> None:
+    """Rename the parts at ``paths`` (below ``root``) into place from the directory ``staged``, and remove that."""
+    changed: set[Path] = set()
+    with storage_errors(staged):
+        for path in paths:
+            if (waiting := staged / Path(path).name).exists():
+                changed.update(make_parents(root / path, root))
+                waiting.replace(root / path)
+        sync_paths(changed, root, len(changed))
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+def _registered(table: Table, entry: LedgerEntry, staged: Path) -> tuple[int, int, str, int]:
+    """Return a staged part as the ledger lists it: file number, month, relative path, rows."""
+    month = int(staged.stem.rpartition("-")[2])
+    sequence = int(staged.stem.split("-")[1])
+    return entry.number, month, str(part_path(table, entry.number, sequence, month)), pq.read_metadata(staged).num_rows
