@@ -19,9 +19,12 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate() -> None:
-    """Make or update the data directory and its catalog; safe to repeat, and needed after the directory moved."""
-    from audience_pipeline import open_store
+    """Make or update the data directory and its catalog.
+
+    Safe to repeat, and needed after the directory was moved.
+    """
     from audience_pipeline.queries.catalog import write_catalog
+    from audience_pipeline.storage import open_store
 
     with open_store() as store:
         typer.echo(write_catalog(store.root))
@@ -31,10 +34,13 @@ def verify(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without losing a row.")] = False,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Prove the store's invariants: types, places, keys, state, references. Exit 1 if anything is wrong."""
+    """Prove the store's invariants; exit 1 if one is broken.
+
+    Types, places, keys, state and references are checked; leftover temporary files are listed and break nothing.
+    """
     import pyarrow as pa
 
-    from audience_pipeline import open_store
+    from audience_pipeline.storage import open_store
     from audience_pipeline.storage.contract import Finding
 
     with open_store() as store:
@@ -50,8 +56,11 @@ def verify(
 
 
 def vacuum() -> None:
-    """Remove files without rows and leftover temporary files. For a quiet moment: a reader at work may want them."""
-    from audience_pipeline import open_store
+    """Remove files without rows and leftover temporary ones.
+
+    For a quiet moment: a reader at work may be about to open them.
+    """
+    from audience_pipeline.storage import open_store
 
     with open_store() as store:
         removed = store.vacuum()

@@ -26,7 +26,8 @@ def query(
     name: Annotated[
         str,
         typer.Argument(
-            help="user-audiences, audience-detail, distribution-history, active-platforms or recent-distributions."
+            metavar="NAME",
+            help="user-audiences, audience-detail, distribution-history, active-platforms or recent-distributions.",
         ),
     ],
     user_id: Annotated[str | None, typer.Option(help="Whose rows; all but audience-detail need it.")] = None,
@@ -40,8 +41,8 @@ def query(
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Answer one of the documented access patterns."""
-    from audience_pipeline import open_store
     from audience_pipeline.queries import PATTERNS, run
+    from audience_pipeline.storage import open_store
     from audience_pipeline.tables import LogicalType
 
     options: dict[str, Any] = {"user_id": user_id, "audience_id": audience_id, "since": since, "limit": limit}
@@ -58,16 +59,21 @@ def _mention_archived(store: "FileStore", name: str, given: dict[str, Any]) -> N
     from audience_pipeline.queries import count_archived
 
     if count := count_archived(store, name, **given):
-        noun = "distribution is" if count == 1 else "distributions are"
-        typer.echo(f"{count} archived {noun} not shown; --include-archive shows them.", err=True)
+        subject, them = ("distribution is", "it") if count == 1 else ("distributions are", "them")
+        typer.echo(f"{count} archived {subject} not shown; --include-archive shows {them}.", err=True)
 
 
 def sql(
-    statement: Annotated[str, typer.Argument(help="One SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement.")],
+    statement: Annotated[
+        str, typer.Argument(metavar="STATEMENT", help="One SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement.")
+    ],
     user_id: Annotated[str | None, typer.Option(help="Not in this version: a session sealed to one user.")] = None,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Run a read-only statement over all users' tables, in DuckDB's dialect (docs/analysts.md lists the views)."""
+    """Run a SELECT over all users' tables.
+
+    The dialect is DuckDB's, the views are those of the catalog (docs/analysts.md).
+    """
     from audience_pipeline.queries.statements import read
     from audience_pipeline.settings import load_settings
 

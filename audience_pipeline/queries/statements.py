@@ -43,12 +43,8 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
             found = connection.sql(_only_read(connection, statement))
             types = zip(found.columns, found.types, strict=True)
             return found.to_arrow_table(), frozenset(name for name, kind in types if str(kind) == "JSON")
-        except duckdb.IOException as error:
-            remedy = "Run `audience-pipeline verify` to see which files are damaged."
-            raise StorageError(data_dir, found=str(error).strip(), expected="readable files", remedy=remedy) from error
         except duckdb.Error as error:
-            remedy = "Correct the statement; `SHOW TABLES` lists the views."
-            raise _refusal(str(error).strip(), "a statement DuckDB can run", remedy) from error
+            raise _explained(error, data_dir) from error
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
@@ -74,6 +70,15 @@ def _only_read(connection: duckdb.DuckDBPyConnection, text: str) -> str:
         expected = "one SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN of a SELECT"
         raise _refusal(found, expected, "Nothing was run; records change through landing only.")
     return str(statements[0].query)
+
+
+def _explained(error: duckdb.Error, data_dir: Path) -> StorageError | UsageError:
+    """Tell a file that cannot be read from a statement that is wrong."""
+    found = str(error).strip()
+    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException) and ".parquet'" in found:
+        remedy = "Run `audience-pipeline verify` to see which files are damaged."
+        return StorageError(data_dir, found=found, expected="readable files", remedy=remedy)
+    return _refusal(found, "a statement DuckDB can run", "Correct the statement; `SHOW TABLES` lists the views.")
 
 
 def _refusal(found: str, expected: str, remedy: str) -> UsageError:

@@ -72,7 +72,7 @@ def distribution(number: int, user_id: str, day: datetime, audience: int, **valu
         "distribution_id": uid(number),
         "user_id": user_id,
         "audience_id": uid(audience),
-        "platform_id": uid(20),
+        "platform_id": uid(20 if user_id == ANA else 22),
         "created_at": day,
         "executed_at": day,
         "status": "completed",

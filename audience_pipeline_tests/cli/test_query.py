@@ -1,0 +1,134 @@
+"""`query` and `sql`: rows on stdout in three formats, everything else on stderr."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from audience_pipeline.storage.parquet.store import ParquetStore
+from audience_pipeline.tables import AUDIENCES
+from audience_pipeline_tests.cli.conftest import Command
+from audience_pipeline_tests.queries.test_answers import archive
+from audience_pipeline_tests.queries.world import ANA, SEGMENTS, audience, day, put, uid
+
+pytestmark = pytest.mark.usefixtures("stored")
+
+HISTORY = ("query", "distribution-history", "--user-id", ANA, "--audience-id", uid(1))
+
+
+def test_json_is_one_array_with_times_in_utc_and_json_inside(command: Command) -> None:
+    result = command("query", "audience-detail", "--audience-id", uid(1), "--format", "json")
+    (row,) = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert row["created_at"] == "2025-01-01T00:00:00.000Z"
+    assert [segment["segment_id"] for segment in row["segments"]] == [segment["segment_id"] for segment in SEGMENTS]
+    assert row["selected_variables"] == []
+    assert row["description"] is None
+    assert list(row) == list(AUDIENCES.column_names)
+
+
+def test_csv_has_a_header_and_a_line_a_row(command: Command) -> None:
+    result = command("query", "user-audiences", "--user-id", ANA, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["audience_id"] for row in rows] == [uid(2), uid(3), uid(1)]
+    assert rows[0]["created_at"] == "2025-02-01T00:00:00.000Z"
+    assert json.loads(rows[0]["segments"])[0]["size"] == 1200
+    assert rows[0]["description"] == ""
+
+
+def test_nothing_found_is_an_empty_answer_in_every_format(command: Command) -> None:
+    arguments = ("query", "active-platforms", "--user-id", "nobody", "--format")
+    assert command(*arguments, "json").stdout == "[]\n"
+    assert command(*arguments, "csv").stdout.startswith("platform_id,user_id,platform_type,")
+    assert command(*arguments, "table").stdout == "No rows.\n"
+
+
+def test_a_wide_row_is_shown_as_a_block_within_the_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    lines = command("query", "audience-detail", "--audience-id", uid(1)).stdout.splitlines()
+    assert lines[0].startswith("── 1 ──")
+    assert lines[1].split() == ["audience_id", uid(1)]
+    assert max(map(len, lines)) <= 70
+    assert lines[-1] == "(1 row)"
+
+
+def test_narrow_rows_are_shown_side_by_side(command: Command) -> None:
+    result = command("sql", "SELECT user_id, count(*) AS n FROM audiences GROUP BY ALL ORDER BY n")
+    assert [line.split() for line in result.stdout.splitlines()[0:4:2]] == [["user_id", "n"], ["ben/../x=y%", "1"]]
+    assert result.stdout.splitlines()[-1] == "(2 rows)"
+
+
+def test_text_that_would_steer_the_terminal_is_shown_as_escapes(command: Command, data_dir: Path) -> None:
+    with ParquetStore(data_dir) as store:
+        put(store, AUDIENCES, audience(30, ANA, day(1), name="\x1b[2Jgone\nnext"))
+    output = command("query", "user-audiences", "--user-id", ANA).stdout
+    assert "\x1b" not in output
+    assert r"\x1b[2Jgone\nnext" in output
+
+
+def test_archived_rows_are_mentioned_on_stderr_and_shown_when_asked_for(command: Command, stored: Path) -> None:
+    with ParquetStore(stored) as store:
+        archive(store, 10)
+    live = command(*HISTORY, "--format", "json")
+    assert [row["distribution_id"] for row in json.loads(live.stdout)] == [uid(11)]
+    assert live.stderr == "1 archived distribution is not shown; --include-archive shows it.\n"
+    together = command(*HISTORY, "--format", "json", "--include-archive")
+    assert [row["distribution_id"] for row in json.loads(together.stdout)] == [uid(11), uid(10)]
+    assert together.stderr == ""
+
+
+def test_recent_distributions_take_a_moment_and_a_limit(command: Command) -> None:
+    arguments = ("query", "recent-distributions", "--user-id", ANA, "--since", "2025-01-01T02:00:00+02:00")
+    assert len(json.loads(command(*arguments, "--format", "json").stdout)) == 2
+    assert len(json.loads(command(*arguments, "--limit", "1", "--format", "json").stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("query", "audiences"), "expected one of user-audiences, audience-detail"),
+        (("query", "user-audiences"), "user-audiences: found no user_id"),
+        (("query", "user-audiences", "--user-id", "a", "--limit", "1"), "found limit, which it does not take"),
+        (("query", "recent-distributions", "--user-id", "a", "--since", "yesterday"), "expected a moment in ISO 8601"),
+        (("query", "user-audiences", "--user-id", "a", "--format", "xml"), "xml"),
+        (("sql", "DROP VIEW users"), "statement: found DROP"),
+        (("sql", "SELECT 1", "--user-id", "a"), "no sessions that are sealed to one user"),
+        (("sql",), "STATEMENT"),
+    ],
+)
+def test_wrong_usage_ends_with_two_and_says_what_is_right(
+    command: Command, arguments: tuple[str, ...], message: str
+) -> None:
+    result = command(*arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_sql_shows_json_columns_as_json(command: Command) -> None:
+    statement = f"SELECT segments, created_at, total_audience_size FROM audiences WHERE audience_id = '{uid(1)}'"  # noqa: S608 - this test's own text
+    (row,) = json.loads(command("sql", statement, "--format", "json").stdout)
+    assert row["segments"][0]["name"] == "Young Digerati"
+    assert row["created_at"] == "2025-01-01T00:00:00.000Z"
+    assert row["total_audience_size"] == 10_000
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("sum(1::BIGINT)", 1),
+        ("1.50::DECIMAL(5, 2)", 1.5),
+        ("DATE '2025-05-01'", "2025-05-01"),
+        ("TIMESTAMPTZ '2025-05-01 02:00:00+02'", "2025-05-01T00:00:00.000Z"),
+        ("[TIMESTAMP '2025-05-01']", ["2025-05-01T00:00:00.000Z"]),
+        ("{'a': NULL, 'b': true}", {"a": None, "b": True}),
+        ("'NaN'::DOUBLE", None),
+        ("NULL", None),
+    ],
+)
+def test_values_of_every_kind_are_json(command: Command, expression: str, expected: object) -> None:
+    result = command("sql", f"SELECT {expression} AS value", "--format", "json")
+    assert json.loads(result.stdout) == [{"value": expected}]
