@@ -38,7 +38,8 @@ _SHOWN = 3
 def prepare(table: Table, rows: pa.Table, position: int, *, canonical: bool = False) -> pl.DataFrame:
     """Return ``rows`` with the declared columns in canonical form, ``_row``, ``landed_position`` and ``_month``.
 
-    ``position`` is given to rows without one. ``canonical`` says that JSON texts come from landing, which made them so.
+    ``position`` is given to rows without one. ``canonical`` says that JSON texts come from landing, which made them so;
+    that secrets are sealed is never taken on trust.
     Raises RefusedError (or SecurityError, for secrets in plain text) where the frame breaks the declaration.
     """
     _check_names(table, rows)
@@ -46,10 +47,8 @@ def prepare(table: Table, rows: pa.Table, position: int, *, canonical: bool = Fa
     typed = [_typed(column, frame) for column in table.columns]
     frame = frame.lazy().select(*typed, _position(frame, position)).with_row_index(ROW).collect()
     _check_values(table, frame)
-    if not canonical:
-        frame = frame.with_columns(
-            [_canonical(table, column, frame[column.name]) for column in table.of_type(LogicalType.JSON)]
-        )
+    texts = [column for column in table.of_type(LogicalType.JSON) if column.secret or not canonical]
+    frame = frame.with_columns([_canonical(table, column, frame[column.name]) for column in texts])
     return with_month(table, frame)
 
 
@@ -98,7 +97,7 @@ def _castable(wanted: LogicalType, kind: pl.DataType) -> bool:
         case LogicalType.TIMESTAMP:
             return isinstance(kind, pl.Datetime | pl.Null)
         case LogicalType.INT64:
-            return kind.is_integer() or isinstance(kind, pl.Null)
+            return (kind.is_integer() and kind != pl.UInt64) or isinstance(kind, pl.Null)
         case LogicalType.STRINGS:
             return isinstance(kind, pl.Null) or (
                 isinstance(kind, pl.List) and isinstance(kind.inner, pl.String | pl.Null)

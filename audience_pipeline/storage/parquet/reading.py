@@ -20,7 +20,7 @@ from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
 
-_OPERATORS = {"=", "!=", "<", "<=", ">", ">="}
+_OPERATORS = {"=", "!=", "<", "<=", ">", ">=", "in"}
 _ALL_MONTHS = (0, 999_999)
 
 
@@ -135,12 +135,19 @@ def _conditions(table: Table, where: Sequence[Predicate]) -> tuple[str, list[Any
     for predicate in where:
         (name,) = _known(table, [predicate.column])
         value = _naive(predicate.value) if isinstance(predicate.value, datetime) else predicate.value
+        if predicate.operator not in _OPERATORS:
+            raise UsageError(
+                object=f"{table.name}.{name}",
+                found=f"the operator {predicate.operator}",
+                expected=f"one of {', '.join(sorted(_OPERATORS))}",
+                remedy="Ask with one of these, or filter what is returned.",
+            )
         if predicate.operator == "in":
             parts.append(f'list_contains(?, "{name}")')
         elif value is None and predicate.operator in {"=", "!="}:
             parts.append(f'"{name}" IS {"NOT " if predicate.operator == "!=" else ""}NULL')
             continue
-        elif predicate.operator in _OPERATORS:
+        else:
             parts.append(f'"{name}" {predicate.operator} ?')
         values.append(value)
     return (" WHERE " + " AND ".join(parts) if parts else ""), values

@@ -169,8 +169,7 @@ def _chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     runs = frame.group_by("user_id", MONTH).len().sort("user_id", MONTH)
     number = pl.int_range(pl.len()) // CHUNK_PARTITIONS + pl.col("len").cum_sum() // CHUNK_ROWS
     numbered = frame.join(runs.select("user_id", MONTH, number.alias("_chunk")), on=["user_id", MONTH])
-    for part in numbered.partition_by("_chunk", maintain_order=True, include_key=False):
-        yield part
+    yield from numbered.partition_by("_chunk", maintain_order=True, include_key=False)
 
 
 def _partitions(frame: pl.DataFrame) -> set[Partition]:
@@ -183,7 +182,8 @@ def _key(table: Table) -> pl.Expr:
 
 
 def _places(table: Table, written: pl.DataFrame) -> dict[str, Partition]:
-    return {key: Partition(user, month) for key, user, month in written.select(_key(table), "user_id", MONTH).iter_rows()}
+    places = written.select(_key(table), "user_id", MONTH)
+    return {key: Partition(user, month) for key, user, month in places.iter_rows()}
 
 
 def _result(
