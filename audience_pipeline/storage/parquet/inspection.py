@@ -1,8 +1,9 @@
-"""What may be wrong inside one partition file: bytes, columns, types, values, places, secrets.
+"""What may be wrong inside partition files: bytes, columns, types, values, places, secrets.
 
-Belongs here: one file at a time, without the index. Does not belong here: anything between files.
+Belongs here: files as they are, without the index. Does not belong here: anything between files.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,21 +37,50 @@ class Inspected:
         self.findings.append(Finding(kind, str(self.path), found, expected, remedy))
 
 
-def inspect(table: Table, partition: Partition, path: Path) -> Inspected:
-    """Read one file and hold it against the declaration and its own place."""
-    inspected = Inspected(path, partition)
+def inspect(table: Table, found: Sequence[tuple[Partition, Path]]) -> list[Inspected]:
+    """Read files and hold them against the declaration and their own places.
+
+    Rows are checked together, because most files hold few; only where that finds something is each file looked at.
+    """
+    inspected, whole = [], []
+    for partition, path in found:
+        one = Inspected(path, partition)
+        inspected.append(one)
+        rows = _read(table, one)
+        if rows is not None:
+            one.readable, one.keys = True, rows.column(table.key).to_pylist()
+            whole.append((one, rows))
+    if whole and not _all_well(table, whole):
+        for one, rows in whole:
+            _check_rows(table, one, rows)
+    return inspected
+
+
+def _read(table: Table, inspected: Inspected) -> pa.Table | None:
+    """Return the rows of a file whose bytes and columns are right."""
     try:
-        rows = pq.ParquetFile(path).read()
+        rows = pq.ParquetFile(inspected.path).read()
     except (OSError, pa.ArrowException) as error:
         inspected.add("unreadable file", str(error).splitlines()[0], "a whole Parquet file")
-        return inspected
+        return None
     if not rows.schema.equals(arrow_schema(table)):
-        inspected.add("schema", _difference(rows.schema, arrow_schema(table)), f"the columns and types of {table.name}")
-        return inspected
-    inspected.readable = True
-    inspected.keys = rows.column(table.key).to_pylist()
-    _check_rows(table, partition, rows, inspected)
-    return inspected
+        found = _difference(rows.schema, arrow_schema(table))
+        inspected.add("schema", found, f"the columns and types of {table.name}")
+        return None
+    return rows
+
+
+def _all_well(table: Table, whole: Sequence[tuple[Inspected, pa.Table]]) -> bool:
+    """Return whether nothing at all is wrong with the rows of several files."""
+    rows = pa.concat_tables([rows for _, rows in whole])
+    try:
+        frame = prepare(table, rows, 0)
+    except PipelineError:
+        return False
+    homes = [one.partition for one, _ in whole for _ in one.keys]
+    placed = list(frame.select("user_id", MONTH).iter_rows()) == homes
+    distinct = frame[table.key].n_unique() == frame.height
+    return placed and distinct and frame.select(table.column_names).equals(pl.DataFrame(pl.from_arrow(rows)))
 
 
 def _difference(found: pa.Schema, expected: pa.Schema) -> str:
@@ -60,7 +90,8 @@ def _difference(found: pa.Schema, expected: pa.Schema) -> str:
     return f"types {', '.join(wrong)}"
 
 
-def _check_rows(table: Table, partition: Partition, rows: pa.Table, inspected: Inspected) -> None:
+def _check_rows(table: Table, inspected: Inspected, rows: pa.Table) -> None:
+    partition = inspected.partition
     repeated = len(inspected.keys) - len(set(inspected.keys))
     if repeated:
         inspected.add("duplicate key", f"{repeated} keys more than once", "one row a key")

@@ -4,17 +4,24 @@ Belongs here: walking the store, comparing index and files, mending the index. D
 inside one file (:mod:`.inspection`). A repair only ever touches the index: rows are never dropped or changed.
 """
 
+import logging
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from audience_pipeline.storage.contract import Finding
 from audience_pipeline.storage.parquet.core import Core, index_of
 from audience_pipeline.storage.parquet.inspection import Inspected, inspect
 from audience_pipeline.storage.parquet.layout import Partition
-from audience_pipeline.tables import STORED, Table
+from audience_pipeline.tables import STORED, Reference, Table
 
+_LOG = logging.getLogger(__name__)
+_PORTION = 500
 _BACKUP = "Restore it from a backup, or rebuild the month from its landed records."
 _REINDEX = "Run `audience-pipeline verify --repair`."
 
@@ -29,6 +36,7 @@ def verify(core: Core, *, repair: bool) -> list[Finding]:
         findings += _table(core, table, seen, unread, repair=repair)
     findings += _lost_keys(core, seen, unread, repair=repair)
     findings += _references(core)
+    findings += _landed(core)
     seen.close()
     return findings
 
@@ -66,27 +74,28 @@ def _table(
     core: Core, table: Table, seen: sqlite3.Connection, unread: set[tuple[str, Partition]], *, repair: bool
 ) -> Iterator[Finding]:
     listed = set(core.state.partitions(table.name)) | {home for _, home in core.state.pending(table.name)}
-    for path in sorted((core.layout.root / table.name).rglob("*")):
-        if path.is_dir():
-            continue
-        parsed = core.layout.parse(path)
-        if parsed is None:
+    found: list[tuple[Partition, Path]] = []
+    for path in sorted(each for each in (core.layout.root / table.name).rglob("*") if not each.is_dir()):
+        if (parsed := core.layout.parse(path)) is None:
             yield _stray(table, path)
-            continue
-        partition = parsed[1]
-        listed.discard(partition)
-        with core.hold(table, [partition]):
-            inspected = inspect(table, partition, path)
+        else:
+            found.append((parsed[1], path))
+    for start in range(0, len(found), _PORTION):
+        for inspected in _inspected(core, table, found[start : start + _PORTION]):
             yield from inspected.findings
             yield from _duplicates(table, inspected, seen)
             if inspected.readable:
                 yield from _index(core, table, inspected, repair=repair)
             else:
-                unread.add((index_of(table).name, partition))
-    for partition in sorted(listed):
-        with core.hold(table, [partition]):
-            if core.state.recorded_size(table.name, partition) and not core.existing(table, [partition]):
-                yield _missing(core, table, partition, repair=repair)
+                unread.add((index_of(table).name, inspected.partition))
+        _LOG.info("Verified %d of %d files of %s.", min(start + _PORTION, len(found)), len(found), table.name)
+    yield from _missing(core, table, listed.difference(partition for partition, _ in found), repair=repair)
+
+
+def _inspected(core: Core, table: Table, portion: list[tuple[Partition, Path]]) -> Iterator[Inspected]:
+    """Inspect files while no writer replaces them, nor the index of them."""
+    with core.hold(table, [partition for partition, _ in portion]):
+        yield from inspect(table, portion)
 
 
 def _stray(table: Table, path: Path) -> Finding:
@@ -99,12 +108,17 @@ def _stray(table: Table, path: Path) -> Finding:
     )
 
 
-def _missing(core: Core, table: Table, partition: Partition, *, repair: bool) -> Finding:
-    if repair:
-        core.state.drop_partition(table.name, partition, index_of(table).name)
-    remedy = "The index forgot its keys: materialize the month again to bring the rows back." if repair else _BACKUP
-    path = str(core.layout.path(table, partition))
-    return Finding("missing file", path, "no file", "the file the index lists", remedy, repaired=repair)
+def _missing(core: Core, table: Table, partitions: set[Partition], *, repair: bool) -> Iterator[Finding]:
+    """Find partitions the index lists and no file holds, unless a writer is just making the file."""
+    for partition in sorted(partitions):
+        with core.hold(table, [partition]):
+            if core.existing(table, [partition]) or not core.state.recorded_size(table.name, partition):
+                continue
+            if repair:
+                core.state.drop_partition(table.name, partition, index_of(table).name)
+        remedy = "The index forgot its keys: materialize the month again to bring the rows back." if repair else _BACKUP
+        path = str(core.layout.path(table, partition))
+        yield Finding("missing file", path, "no file", "the file the index lists", remedy, repaired=repair)
 
 
 def _duplicates(table: Table, inspected: Inspected, seen: sqlite3.Connection) -> Iterator[Finding]:
@@ -184,17 +198,34 @@ def _written_since(core: Core, table: Table, key: str, partition: Partition) -> 
 def _references(core: Core) -> Iterator[Finding]:
     """Find rows whose reference is absent, or another tenant's."""
     for table in STORED:
-        for reference in table.references if index_of(table) is table else ():
-            for partition in core.state.partitions(table.name):
-                rows = core.rows(table, core.existing(table, [partition]))
-                wanted = rows[reference.column].unique().to_list()
-                known = core.state.placements(reference.table, wanted)
-                wrong = [key for key in wanted if key not in known or known[key].user_id != partition.user_id]
-                for key in wrong:
-                    yield Finding(
-                        "reference",
-                        str(core.layout.path(table, partition)),
-                        found=f"{reference.column} {key}, which this user does not have",
-                        expected=f"a key of {reference.table} of the same user",
-                        remedy=f"Land the missing record of {reference.table}.",
-                    )
+        if not table.references or index_of(table) is not table:
+            continue
+        partitions = core.existing(table, core.state.partitions(table.name))
+        for start in range(0, len(partitions), _PORTION):
+            rows = core.rows(table, partitions[start : start + _PORTION])
+            for reference in table.references:
+                yield from _dangling(core, table, reference, rows)
+
+
+def _dangling(core: Core, table: Table, reference: Reference, rows: pl.DataFrame) -> Iterator[Finding]:
+    known = core.state.placements(reference.table, rows[reference.column].unique().to_list())
+    for key, user_id, target in rows.select(table.key, "user_id", reference.column).iter_rows():
+        if target not in known or known[target].user_id != user_id:
+            yield Finding(
+                "reference",
+                f"{table.name} {key}",
+                found=f"{reference.column} {target}, which user {user_id!r} does not have",
+                expected=f"a key of {reference.table} of the same user",
+                remedy=f"Land the missing record of {reference.table}.",
+            )
+
+
+def _landed(core: Core) -> Iterator[Finding]:
+    """Find landed parts that the ledger lists and that cannot be read."""
+    for (name,) in core.state.rows("SELECT path FROM landed_parts JOIN ledger USING (number) WHERE status != 'open'"):
+        try:
+            pq.read_metadata(core.layout.root / name)
+        except (OSError, pa.ArrowException) as error:
+            remedy = "Restore it from a backup, or land the records again; the core table is whole without it."
+            found = str(error).splitlines()[0]
+            yield Finding("landed part", str(core.layout.root / name), found, "a readable part", remedy)
