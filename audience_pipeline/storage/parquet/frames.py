@@ -46,10 +46,17 @@ def prepare(table: Table, rows: pa.Table, position: int, *, canonical: bool = Fa
     frame = pl.DataFrame(pl.from_arrow(rows))
     typed = [_typed(column, frame) for column in table.columns]
     frame = frame.lazy().select(*typed, _position(frame, position)).with_row_index(ROW).collect()
+    return with_month(table, admit(table, frame, canonical=canonical))
+
+
+def admit(table: Table, frame: pl.DataFrame, *, canonical: bool = False) -> pl.DataFrame:
+    """Return ``frame``, which is typed as declared, with its JSON texts made canonical.
+
+    Raises RefusedError (or SecurityError) where a value breaks the declaration.
+    """
     _check_values(table, frame)
     texts = [column for column in table.of_type(LogicalType.JSON) if column.secret or not canonical]
-    frame = frame.with_columns([_canonical(table, column, frame[column.name]) for column in texts])
-    return with_month(table, frame)
+    return frame.with_columns([_canonical(table, column, frame[column.name]) for column in texts])
 
 
 def _check_names(table: Table, rows: pa.Table) -> None:

@@ -29,6 +29,7 @@ def move(core: Core, source: Table, target: Table, keys: Sequence[str], put: Map
             expected="a table and its archive",
             remedy="Move rows between distributions and distributions_archive.",
         )
+    _check_put(source, target, put)
     placements = core.state.placements(index.name, keys)
     homes = sorted({Partition(place.user_id, place.month) for place in placements.values()})
     moved: list[str] = []
@@ -41,6 +42,19 @@ def move(core: Core, source: Table, target: Table, keys: Sequence[str], put: Map
             moved = leaving[source.key].to_list()
     left = {key: f"not in {source.name}" for key in keys if key not in set(moved)}
     return MoveResult(tuple(moved), left)
+
+
+def _check_put(source: Table, target: Table, put: Mapping[str, Any]) -> None:
+    """Hold ``put`` against the columns that only ``target`` has."""
+    own = {name for name in target.column_names if name not in source.by_name}
+    given = {name for name, value in put.items() if value is not None}
+    if given != own or given != set(put):
+        raise UsageError(
+            object=f"{source.name} -> {target.name}",
+            found=f"values for {', '.join(sorted(given)) or 'no column'}",
+            expected=f"values for {', '.join(sorted(own)) or 'no column'}",
+            remedy=f"Give a value for each column that only {target.name} has, and for no other.",
+        )
 
 
 def _copy(core: Core, source: Table, target: Table, leaving: pl.DataFrame, put: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ Belongs here: reading, comparing and writing rows under their partitions' locks.
 make sense (the delivery engine knows). Each change is won or lost on its own, and only rows that changed are written.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,17 +16,19 @@ from audience_pipeline.errors import UsageError
 from audience_pipeline.storage.contract import Change, TransitionResult
 from audience_pipeline.storage.parquet.core import Core, index_of
 from audience_pipeline.storage.parquet.files import with_month
+from audience_pipeline.storage.parquet.frames import admit
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables import LogicalType, Owner, Table
-from audience_pipeline.tables.canonical import canonical_json, canonical_text
 
 Row = dict[str, Any]
 
 
 def transition(core: Core, table: Table, changes: Sequence[Change]) -> TransitionResult:
-    """Apply ``changes``, at most one a key; the keys of absent rows are lost."""
-    for change in changes:
-        _check_owned(table, change.put)
+    """Apply ``changes``, at most one a key; the keys of absent rows are lost.
+
+    Raises RefusedError, and changes nothing, where a new value breaks the declaration.
+    """
+    _check(table, changes)
     placements = core.state.placements(index_of(table).name, [change.key for change in changes])
     live = index_of(table) is table
     grouped: defaultdict[Partition, list[Change]] = defaultdict(list)
@@ -60,13 +62,35 @@ def _apply(
             else:
                 lost[key] = found
         if changed:
-            fresh = pl.DataFrame(changed, schema=stored.schema)
+            fresh = admit(table, pl.DataFrame(changed, schema=stored.schema))
             touched = {Partition(row["user_id"], row["_month"]) for row in changed}
             kept = stored.filter(~pl.col(table.key).is_in(won))
             kept = kept.join(fresh.select("user_id", "_month").unique(), on=["user_id", "_month"], how="semi")
             core.state.begin(table.name, touched, index_of(table).name, {}, core.clock())
             core.replace(table, pl.concat([kept, fresh]))
     return won
+
+
+def _check(table: Table, changes: Sequence[Change]) -> None:
+    """Refuse changes that cannot be meant: of columns that are not the engine's, or two of one key."""
+    for change in changes:
+        _check_owned(table, change.put)
+        for name in change.expect:
+            if name.partition(".")[0] not in table.by_name:
+                raise UsageError(
+                    object=f"{table.name}.{name}",
+                    found="an expectation",
+                    expected=f"a column of {table.name}, or a member of one",
+                    remedy="Expect only what the table has.",
+                )
+    ((key, times),) = Counter(change.key for change in changes).most_common(1) or [("", 0)]
+    if times > 1:
+        raise UsageError(
+            object=f"{table.name} {key}",
+            found=f"{times} changes at once",
+            expected="at most one change a key",
+            remedy="Make one change of them, or call again with the second.",
+        )
 
 
 def _check_owned(table: Table, put: Mapping[str, Any]) -> None:
@@ -114,6 +138,5 @@ def _changed(table: Table, row: Row, put: Mapping[str, Any]) -> Row:
             fresh[column] = _plain(value)
             continue
         members = {**msgspec.json.decode(fresh[column] or "{}"), member: value} if member else value
-        text = msgspec.json.encode(members).decode() if members is not None else None
-        fresh[column] = canonical_text(declared, text) if declared.json_type is not Any else canonical_json(members)
+        fresh[column] = msgspec.json.encode(members).decode() if members is not None else None
     return fresh
