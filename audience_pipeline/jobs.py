@@ -7,14 +7,12 @@ from typing import Any
 
 import dagster as dg
 
-from audience_pipeline.assets.landed import landed_event
-from audience_pipeline.policies import accepted_betas, classed_failures
+from audience_pipeline.policies import classed_failures
 from audience_pipeline.settings import Settings
 
 
 @dg.op(out=dg.Out(dg.Nothing), description="Lands all files waiting: users, audiences, platforms, distributions.")
 def land(
-    context: dg.OpExecutionContext,
     settings: dg.ResourceParam[Settings],
     store: dg.ResourceParam[Any],
     clock: dg.ResourceParam[Any],
@@ -23,10 +21,10 @@ def land(
     from audience_pipeline.ingest.landing import land_pending
 
     with classed_failures():
-        landed = land_pending(store, settings, clock)
+        land_pending(store, settings, clock)
 
 
-@dg.job(description="Lands the files that wait in the landing directory.", tags={"dagster/priority": "1"})
+@dg.job(description="Lands the files that wait in the landing directory.")
 def landing() -> None:
     """Land the files that wait."""
     land()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from audience_pipeline.ingest.sources import SUFFIXES
 from audience_pipeline.jobs import landing
 from audience_pipeline.settings import Settings
 from audience_pipeline.tables import SOURCES
 
-SUFFIXES = (".ndjson", ".ndjson.gz")
 SECONDS_BETWEEN_LOOKS = 15
 
 

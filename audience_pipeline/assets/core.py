@@ -17,15 +17,18 @@ MONTHS_PER_RUN = 12
 
 
 def requested_when_landed() -> dg.AutomationCondition[Any]:
-    """Return the condition under which a month is folded: its landed months changed, or it was never folded.
+    """Return the condition under which a month is folded: its landed month changed, or was there before the first tick.
 
-    Only a request resets it. Were it reset by a materialization, as in Dagster's own `eager`, records that land while
-    a fold of their month is under way would wait for the next file. A request too many folds the same rows again.
+    Only a request settles it, and only for what had landed by then. Were it settled by a materialization, as in
+    Dagster's own `eager`, records that land while a fold of their month is under way would wait for the next file. A
+    request too many folds the same rows again. A month whose fold failed is not asked for at every tick: it waits for
+    an operator, or for the next file.
     """
     condition = dg.AutomationCondition
-    never_folded = condition.missing() & ~condition.any_deps_missing()
-    changed = condition.any_deps_updated() | never_folded
-    return (changed.since(condition.newly_requested()) & ~condition.in_progress()).with_label("landed months changed")
+    landed = condition.any_deps_updated()
+    waiting = (condition.missing() & ~condition.any_deps_missing()).newly_true()
+    unsettled = (landed | waiting).since(condition.newly_requested() & ~landed)
+    return (unsettled & ~condition.in_progress()).with_label("landed records to fold")
 
 
 def core_asset(table: Table, months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

@@ -1,0 +1,1 @@
+"""What the declarations say, and what is derived from them."""
