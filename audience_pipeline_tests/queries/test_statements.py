@@ -23,7 +23,7 @@ from audience_pipeline_tests.queries.world import spoil
         "EXPLAIN ANALYZE FROM audiences",
         "EXPLAIN (FORMAT json) SELECT 1",
         "/* why */ SELECT 1 -- not",
-        "FROM user_audiences('ana')",
+        "FROM user_audiences('user123')",
     ],
 )
 def test_a_statement_that_reads_is_run(store: ParquetStore, statement: str) -> None:

@@ -14,7 +14,7 @@ from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS, USERS, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
-ANA, BEN = "ana", "ben/../x=y%"
+ANA, BEN = "user123", "ben/../x=y%"
 API_KEY = "canary-api-key"
 
 SEGMENTS = [
