@@ -20,6 +20,7 @@ ASSEMBLED_WITH_DAGSTER = frozenset(
         "partitions",
         "policies",
         "resources",
+        "runs",
         "schedules",
         "sensors",
     }

@@ -1,0 +1,191 @@
+"""`demo`: the whole loop on generated data, told step by step.
+
+Belongs here: what people see of it. Does not belong here: the steps (`audience_pipeline.demo`). Progress goes to stderr
+and what the steps came to, to stdout, as with every command.
+"""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audience_pipeline.cli.output import OutputFormat, print_rows
+
+if TYPE_CHECKING:
+    from audience_pipeline.demo.answers import Answer
+    from audience_pipeline.demo.loop import Loop
+    from audience_pipeline.demo.place import Place
+    from audience_pipeline.ingest.quarantine import Entry
+    from audience_pipeline.runs import Checked, Outcome
+
+_WIDEST = 36
+_NEXT = """
+What to open next
+  . {environment}   # points this shell at the demo: settings, PATH, DAGSTER_HOME
+  audience-pipeline query user-audiences --user-id {user}
+  audience-pipeline quarantine list
+  audience-pipeline sql "SELECT status, count(*) AS distributions FROM distributions GROUP BY ALL"
+  dagster dev -m audience_pipeline.definitions   # then open http://localhost:3000/assets
+  python -c "import duckdb; print(duckdb.connect('{catalog}', read_only=True).sql('FROM audience_segments LIMIT 5'))"
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(demo)
+
+
+def demo(
+    directory: Annotated[Path, typer.Option(help="A new directory, or one a demo ran in before.")] = Path("demo"),
+    size: Annotated[int | None, typer.Option(min=100, help="Distributions to generate (5000).")] = None,
+    seed: Annotated[int | None, typer.Option(min=1, help="Which world to generate (1).")] = None,
+) -> None:
+    """Run the whole loop on generated data; safe to repeat."""
+    from audience_pipeline.demo.loop import LARGEST_TENANT, loop_at
+    from audience_pipeline.demo.place import place_at
+
+    place = place_at(directory, seed=seed, size=size)
+    place.write_environment()
+    _introduce(place)
+    with ExitStack() as stack:
+        with _step("Starting Dagster"):
+            loop = stack.enter_context(loop_at(place))
+        _run(place, loop)
+    files = {"environment": _near(place.environment), "catalog": _near(loop.catalog())}
+    typer.echo(_NEXT.format(user=LARGEST_TENANT, **files))
+
+
+def _run(place: "Place", loop: "Loop") -> None:
+    from audience_pipeline.storage import open_store
+
+    with open_store(place.settings) as store:
+        before = loop.digests(store)
+        with _step("Generating records, sealing credentials, writing landing files"):
+            loop.generate()
+        with _step("Landing the files: Dagster's landing job"):
+            landed = loop.land()
+        with _step("Materializing and checking the tables: one Dagster run over all months"):
+            materialized = loop.materialize()
+        _show_landed(landed)
+        _show_refused(loop.refused())
+        _show_materialized(materialized)
+        if place.former and loop.digests(store) == before:
+            typer.echo("Nothing changed: every table has the content digests it had before.")
+        _show("How large the tables are", [asdict(size) for size in loop.sizes(store)])
+        for answer in loop.answers(store):
+            _show_answer(answer)
+
+
+def _introduce(place: "Place") -> None:
+    world = place.world
+    again = "The demo ran here before: it lands the same records again, and nothing should change.\n"
+    typer.echo(
+        f"{again if place.former else ''}A world of {world.tenants} tenants, {world.audience_count:,} audiences and"
+        f" {world.distribution_count:,} distributions in {world.months} months, kept in {place.root}\n",
+        err=True,
+    )
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Tell on stderr what is under way, and then how long it took."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    start = perf_counter()
+    with console.status(f"{name} ..."):
+        yield
+    console.print(f"[green]✓[/green] {name} [dim]{perf_counter() - start:.1f} s[/dim]")
+
+
+def _show_landed(outcome: "Outcome") -> None:
+    totals: dict[str, Counter[str]] = {}
+    for event in outcome.materialized:
+        counts = {name: value for name, value in event.metadata.items() if isinstance(value, int)}
+        totals.setdefault(event.asset, Counter()).update({"months": 1, **counts})
+    _show("What landed", [{"asset": asset, **counts} for asset, counts in totals.items()])
+
+
+def _show_refused(entries: "Sequence[Entry]") -> None:
+    _show(
+        "What was refused, and why: every reason of a record at once (`audience-pipeline quarantine show` tells more)",
+        [
+            {"record": f"{Path(entry.file).parent.name}:{entry.line}", **_reason(problem)}
+            for entry in entries
+            for problem in entry.problems
+        ],
+    )
+
+
+def _reason(problem: Any) -> Mapping[str, str]:  # noqa: ANN401 - a Problem, which is heavy to import for its name
+    return {"field": problem.field, "found": problem.found, "expected": problem.expected}
+
+
+def _show_materialized(outcome: "Outcome") -> None:
+    names = ("inserted", "updated", "unchanged", "stale", "refused")
+    rows = []
+    for asset, events in _by_asset(outcome).items():
+        checks = [check for check in outcome.checks if check.asset == asset]
+        rows.append({"asset": asset, **{name: events.get(name, 0) for name in names}, "checks": _passed(checks)})
+    _show("What the materializations stored", rows)
+    for check in outcome.checks:
+        if not check.passed:
+            typer.echo(f"Failed: {check.check} of {check.asset}: {check.summary}")
+
+
+def _by_asset(outcome: "Outcome") -> dict[str, Mapping[str, object]]:
+    """Return the metadata of each asset's run; a run over a range of months repeats it for every month."""
+    return {event.asset: event.metadata for event in outcome.materialized}
+
+
+def _passed(checks: "Sequence[Checked]") -> str:
+    return f"{sum(check.passed for check in checks)} of {len(checks)} passed"
+
+
+def _show_answer(answer: "Answer") -> None:
+    options = " ".join(f"--{name.replace('_', '-')} {_argument(value)}" for name, value in answer.arguments.items())
+    rows = answer.shown.to_pylist()
+    found = "segments" if answer.name == "audience-detail" else f"of {answer.rows} rows"
+    _show(f"query {answer.name} {options}", rows)
+    typer.echo(f"The first {len(rows)} {found}, found in {1000 * answer.seconds:.0f} ms.")
+
+
+def _argument(value: object) -> str:
+    return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
+
+
+def _show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    import pyarrow as pa
+
+    typer.echo()
+    typer.secho(title, bold=True)
+    columns = {name: _cells(name, [row.get(name) for row in rows]) for name in (rows[0] if rows else ())}
+    print_rows(pa.table(columns), OutputFormat.TABLE)
+
+
+def _cells(name: str, values: Sequence[object]) -> list[str]:
+    """Return a column as text: numbers to the right, long text cut, so that columns stay side by side."""
+    texts = [_cell(value) for value in values]
+    width = max(map(len, [name, *texts]))
+    numeric = all(value is None or isinstance(value, int | float) for value in values)
+    return [text.rjust(width) for text in texts] if numeric else texts
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = "" if value is None else str(value)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _near(path: Path) -> str:
+    """Return a path as one would type it here."""
+    here = Path.cwd()
+    return shlex.quote(f"./{path.relative_to(here)}" if path.is_relative_to(here) else str(path))
