@@ -3,12 +3,17 @@
 Belongs here: arguments in, findings out. Does not belong here: how the store is proved or mended.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, fields
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
+
+if TYPE_CHECKING:
+    from audience_pipeline.storage.contract import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -36,23 +41,46 @@ def verify(
 ) -> None:
     """Prove the store's invariants; exit 1 if one is broken.
 
-    Types, places, keys, state and references are checked; leftover temporary files are listed and break nothing.
+    Types, places, keys, state and references are checked, and waiting files for secrets in plaintext. Leftover
+    temporary files are listed and break nothing.
     """
-    import pyarrow as pa
-
+    from audience_pipeline.settings import load_settings
     from audience_pipeline.storage import open_store
-    from audience_pipeline.storage.contract import Finding
 
-    with open_store() as store:
-        findings = store.verify(repair=repair)
+    settings = load_settings()
+    with open_store(settings) as store:
+        findings = [*store.verify(repair=repair), *_plaintext(settings.landing_dir)]
     if findings or output is not OutputFormat.TABLE:
-        columns = {item.name: pa.bool_() if item.type is bool else pa.string() for item in fields(Finding)}
-        rows = [asdict(finding) for finding in findings]
-        print_rows(pa.Table.from_pylist(rows, schema=pa.schema(columns)), output)
+        _print(findings, output)
     wrong = [finding for finding in findings if not (finding.harmless or finding.repaired)]
     typer.echo(f"{len(findings)} findings, {len(wrong)} to be mended." if findings else "The store is sound.", err=True)
     if wrong:
         raise typer.Exit(1)
+
+
+def _plaintext(landing_dir: Path) -> "Iterator[Finding]":
+    """Yield the landing files that are refused as a whole, which stay where their sender put them."""
+    from audience_pipeline.ingest.plaintext import plaintext_files
+    from audience_pipeline.storage.contract import Finding
+
+    for path in plaintext_files(landing_dir):
+        yield Finding(
+            kind="plaintext",
+            object=str(path),
+            found="credentials in plaintext",
+            expected="sealed ones",
+            remedy="Pass it through `audience-pipeline credentials seal`, land what comes out, and remove this file.",
+        )
+
+
+def _print(findings: "list[Finding]", output: OutputFormat) -> None:
+    import pyarrow as pa
+
+    from audience_pipeline.storage.contract import Finding
+
+    columns = {item.name: pa.bool_() if item.type is bool else pa.string() for item in fields(Finding)}
+    rows = [asdict(finding) for finding in findings]
+    print_rows(pa.Table.from_pylist(rows, schema=pa.schema(columns)), output)
 
 
 def vacuum() -> None:

@@ -36,6 +36,16 @@ def test_a_damaged_file_fails_a_verification_and_is_named(command: Command, stor
     assert result.stderr.splitlines()[-1].endswith("to be mended.")
 
 
+def test_a_waiting_file_with_plaintext_credentials_is_named_and_not_shown(command: Command, stored: Path) -> None:
+    waiting = stored.with_name("landing") / "platforms" / "mine.ndjson"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_text('{"platform_id": "1", "credentials": {"api_key": "canary-key"}}\n', encoding="utf-8")
+    result = command("verify", "--format", "json")
+    assert [finding["object"] for finding in json.loads(result.stdout)] == [str(waiting)]
+    assert "canary-key" not in result.output
+    assert result.exit_code == 1
+
+
 def test_leftover_temporary_files_are_listed_removed_and_no_failure(command: Command, stored: Path) -> None:
     leftover = stored / "_state" / "staging" / "0.parquet"
     leftover.write_bytes(b"half")
