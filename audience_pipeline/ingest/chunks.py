@@ -55,7 +55,7 @@ class Chunks:
     """Turns the blocks of one table into chunks."""
 
     def __init__(self, table: Table, records: Records) -> None:
-        self._table = table
+        self.table = table
         self._records = records
         columns = [pa.field(column.name, _RAW.get(TYPES[column.type], TYPES[column.type])) for column in table.columns]
         self._raw = pa.schema([*columns, pa.field(LINE_NUMBER, pa.int64())])
@@ -71,7 +71,7 @@ class Chunks:
             try:
                 row = self._records.read(line, cut=cut) if len(line) <= reasons.MAX_LINE_BYTES else None
             except RefusedRecordError as error:
-                refused.append(_refused(self._table, number, offset, line, error))
+                refused.append(_refused(self.table, number, offset, line, error))
                 continue
             if row is None:
                 refused.append(too_long(number, offset, line))

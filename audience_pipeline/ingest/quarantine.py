@@ -6,20 +6,28 @@ One SQLite file, so that an entry is there whole or not at all (WAL, every commi
 same line refused again, in whatever file, raises its count. Secrets never get here (:mod:`.secrets`).
 """
 
+import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from audience_pipeline.errors import StorageError, UsageError, storage_errors
 from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.moments import iso
-from audience_pipeline.tables import Problem
+from audience_pipeline.settings import Settings
+from audience_pipeline.storage.contract import Refusal
+from audience_pipeline.tables import LogicalType, Problem, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FILE_NAME = "quarantine.sqlite"
 
@@ -145,6 +153,35 @@ class Quarantine:
                 expected="a quarantine that can be written",
                 remedy="Free space or mend permissions, and run again: what is refused must be kept first.",
             ) from error
+
+
+def quarantine_refusals(
+    settings: Settings, table: Table, rows: "pa.Table", refusals: Sequence[Refusal], now: datetime
+) -> None:
+    """Keep rows that an upsert refused, written as records again; ``rows`` is the frame the refusals count in."""
+    refused = []
+    for refusal in refusals:
+        record = record_of(table, rows.slice(refusal.row, 1).to_pylist()[0])
+        digest = hashlib.sha256(record).hexdigest()
+        refused.append(RefusedLine(0, 0, len(record), digest, (refusal.problem,), record))
+    Quarantine(settings.quarantine_dir).put(table.name, f"landed_{table.name}", refused, now)
+
+
+def record_of(table: Table, row: Mapping[str, Any]) -> bytes:
+    """Return a row as the record it would land as: nested JSON, times with Z, absent members left out."""
+    record: dict[str, Any] = {}
+    for column in table.columns:
+        value = row[column.name]
+        if value is None:
+            continue
+        match column.type:
+            case LogicalType.JSON:
+                record[column.name] = msgspec.Raw(value.encode())
+            case LogicalType.TIMESTAMP:
+                record[column.name] = iso(value.replace(tzinfo=UTC))
+            case _:
+                record[column.name] = value
+    return msgspec.json.encode(record)
 
 
 def _parameters(table: str, file: str, refused: RefusedLine, now: datetime) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from audience_pipeline.ingest.parsing import LINE, NotJsonError, parse
 from audience_pipeline.ingest.rules import Limits, Rules
 from audience_pipeline.ingest.walking import problems_of
 from audience_pipeline.ingest.wire import wire_type
+from audience_pipeline.security.checking import check_sealed
+from audience_pipeline.security.keyset import Keyset
 from audience_pipeline.tables import LogicalType, Problem, Table
 from audience_pipeline.tables.canonical import canonical_bounded, canonical_json
 from audience_pipeline.tables.shapes import DistributionMetadata
@@ -38,9 +40,9 @@ class RefusedRecordError(ValueError):
 
 
 class Records:
-    """Judges the lines of one table."""
+    """Judges the lines of one table; ``keyset`` proves that secrets are sealed, and a table with secrets needs one."""
 
-    def __init__(self, table: Table, limits: Limits) -> None:
+    def __init__(self, table: Table, limits: Limits, keyset: Keyset | None = None) -> None:
         self._table = table
         self._limits = limits
         self._rules = Rules(table, limits)
@@ -50,6 +52,8 @@ class Records:
         self._times = tuple(column.name for column in table.of_type(LogicalType.TIMESTAMP))
         self._arrays = tuple(column.name for column in table.of_type(LogicalType.STRINGS))
         self._json = tuple(column.name for column in table.of_type(LogicalType.JSON))
+        self._keyset = keyset
+        self._secrets = tuple(column.name for column in table.columns if column.secret)
         self._forces_approval = "metadata.approval_status" in _engine_members(table)
 
     def read(self, line: bytes, *, cut: bool = False) -> dict[str, Any]:
@@ -71,7 +75,7 @@ class Records:
         if repeats_a_key(line, record):
             return None
         values = msgspec.structs.asdict(record)
-        if self._rules.refine(values) or self._rules.broken(values):
+        if self._rules.refine(values) or self._broken(values):
             return None
         return self._row(values, bounded=True)
 
@@ -86,10 +90,27 @@ class Records:
             raise RefusedRecordError([problem], value)
         values, problems = self._typed(value)
         problems += self._rules.refine(values)
-        problems += self._rules.broken(values)
+        problems += self._broken(values)
         if problems:
             raise RefusedRecordError(problems, value)
         return self._row(values, bounded=False)
+
+    def _broken(self, values: dict[str, Any]) -> list[Problem]:
+        problems = self._rules.broken(values)
+        for name in self._secrets:
+            if values[name] is not None:
+                problems += self._unsealed(values, msgspec.structs.asdict(values[name]))
+        return problems
+
+    def _unsealed(self, values: dict[str, Any], credentials: dict[str, Any]) -> list[Problem]:
+        """Say why credentials may not be stored; without a legal owner there is nothing to hold them against."""
+        if self._keyset is None:
+            message = f"a keyset is needed to judge {self._table.name}"
+            raise TypeError(message)
+        user_id, platform_id = values["user_id"], values[self._table.key]
+        if user_id is None or platform_id is None:
+            return []
+        return check_sealed(credentials, user_id=user_id, platform_id=platform_id, keyset=self._keyset)
 
     def _typed(self, value: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         """Return the well-typed columns of ``value``, None for the others, and what is wrong with those."""

@@ -1,6 +1,6 @@
-"""What may be kept of a refused record.
+"""Secrets on their way in: whose keys, and what may be kept of a refused record.
 
-Belongs here: the choice of bytes that go into quarantine. Does not belong here: sealing, or quarantine itself.
+Belongs here: the choice of the keyset, and of the bytes that go into quarantine. Does not belong here: sealing.
 
 A table with secrets keeps only what it declares: a member nobody declared may be a secret under a wrong name, and a
 line that is no JSON may have one anywhere. Whole files with plaintext credentials never get this far
@@ -13,7 +13,20 @@ import msgspec
 
 from audience_pipeline.ingest.wire import wire_type
 from audience_pipeline.security.checking import is_plaintext
+from audience_pipeline.security.keyset import Keyset, load_keyset
+from audience_pipeline.settings import Settings
 from audience_pipeline.tables import Table
+
+
+def configured_keyset(settings: Settings) -> Keyset:
+    """Return the keyset the settings name, made on first use.
+
+    Raises:
+        SettingsError: it is no keyset.
+        StorageError: it cannot be read or made.
+    """
+    content = settings.keyset_json.get_secret_value() if settings.keyset_json is not None else None
+    return load_keyset(path=settings.keyset, json=content, data_dir=settings.data_dir)
 
 
 def has_secrets(table: Table) -> bool:

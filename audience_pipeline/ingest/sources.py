@@ -18,6 +18,7 @@ from pathlib import Path
 
 from audience_pipeline.errors import StorageError, UsageError, storage_error, storage_errors
 from audience_pipeline.ingest.lines import Readable
+from audience_pipeline.tables import Table
 
 SUFFIXES = (".ndjson", ".ndjson.gz")
 _CHUNK_BYTES = 2**20
@@ -34,20 +35,37 @@ class Source:
     stamp: tuple[int, int, int]
 
 
-def identify(path: Path, name: str | None = None) -> Source:
-    """Read the file at ``path`` once and return what identifies it.
+def waiting_paths(landing_dir: Path, table: Table) -> list[Path]:
+    """Return the finished files that wait to be landed in ``table``, in the order of their names.
+
+    Senders write ``*.tmp`` and rename; other names, and those that start with a dot, are nobody's business here.
+
+    Raises:
+        StorageError: the directory cannot be listed.
+    """
+    directory = landing_dir / table.name
+    with storage_errors(directory):
+        paths = sorted(directory.iterdir()) if directory.is_dir() else []
+    return [path for path in paths if path.name.endswith(SUFFIXES) and not path.name.startswith(".")]
+
+
+def identify(path: Path, name: str | None = None, *, links: bool = True) -> Source:
+    """Read the file at ``path`` once and return what identifies it; ``name`` is what it goes by, else its path.
+
+    ``links`` says whether a symbolic link may stand for the file. Where others put files it may not: it could name any
+    file that we can read and they cannot.
 
     Raises:
         UsageError: it is no regular file.
         StorageError: it cannot be read to its end.
     """
-    _require_file(path)
+    _require_file(path, links=links)
     digest, size = hashlib.sha256(), 0
     with _opened(path) as (stream, stamp):
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
-    return Source(path, name or path.name, digest.hexdigest(), size, stamp)
+    return Source(path, name or str(path), digest.hexdigest(), size, stamp)
 
 
 @contextmanager
@@ -96,13 +114,14 @@ def _opened(path: Path) -> Iterator[tuple[Readable, tuple[int, int, int]]]:
         yield _Reader(path, stream), stamp
 
 
-def _require_file(path: Path) -> None:
+def _require_file(path: Path, *, links: bool) -> None:
     with storage_errors(path):
-        mode = path.stat().st_mode
+        mode = (path.stat() if links else path.lstat()).st_mode
+    kinds = {stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link"}
     if not stat.S_ISREG(mode):
         raise UsageError(
             path,
-            found="a directory" if stat.S_ISDIR(mode) else "no regular file",
+            found=kinds.get(stat.S_IFMT(mode), "no regular file"),
             expected="a file of one record a line",
             remedy="Name the files themselves, or use - to read from a pipe.",
         )

@@ -15,7 +15,8 @@ from audience_pipeline.ingest.chunks import Chunk, Chunks, RefusedLine, passed_o
 from audience_pipeline.ingest.lines import Block, LongLine
 from audience_pipeline.ingest.records import Records
 from audience_pipeline.ingest.rules import Limits
-from audience_pipeline.tables import TABLES, Table
+from audience_pipeline.ingest.secrets import has_secrets
+from audience_pipeline.tables import TABLES
 
 PROCESSES = 2
 WORTHWHILE_BYTES = 32 * 2**20
@@ -26,19 +27,19 @@ _chunks: Chunks | None = None
 
 
 def judged(
-    pieces: Iterable[Block | LongLine], table: Table, limits: Limits, *, size: int
+    pieces: Iterable[Block | LongLine], chunks: Chunks, limits: Limits, *, size: int
 ) -> Iterator[tuple[Block | None, Chunk]]:
     """Yield each block with its chunk, in order; lines passed over come as chunks of their own, without a block.
 
-    ``size`` is that of the whole stream and decides whether worker processes are worth their start.
+    ``size`` is that of the whole stream and decides whether worker processes are worth their start. Tables with secrets
+    stay in this process: keys are not handed around.
     """
-    chunks = Chunks(table, Records(table, limits))
-    if size < WORTHWHILE_BYTES:
+    if size < WORTHWHILE_BYTES or has_secrets(chunks.table):
         for piece in pieces:
             yield _alone(piece, chunks) if isinstance(piece, LongLine) else (piece, chunks.judge(piece))
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(table.name, limits)) as pool:
+    with ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(chunks.table.name, limits)) as pool:
         waiting: deque[tuple[Block | LongLine, Future[_Packed] | None]] = deque()
         for piece in pieces:
             waiting.append((piece, None if isinstance(piece, LongLine) else pool.submit(_judge, piece)))

@@ -176,14 +176,20 @@ class LandingLog(Protocol):
     def finish(self, entry: LedgerEntry, counts: Mapping[str, int]) -> frozenset[int]:
         """Publish what was staged and mark the entry landed; return the months touched (0 without months)."""
 
+    def months(self, entry: LedgerEntry) -> frozenset[int]:
+        """Return the months a landed entry's records belong to (0 without months)."""
+
+    def rows(self, entry: LedgerEntry) -> dict[int, int]:
+        """Return how many records of a landed entry belong to each of its months."""
+
     def abandon(self, entry: LedgerEntry) -> None:
         """Drop what was staged; the entry stays open and the file can be landed again."""
 
     def mark_folded(self, entries: Iterable[LedgerEntry], counts: Mapping[str, int]) -> None:
         """Note that the entries' records were upserted, with the counts."""
 
-    def unfolded(self, table: Table) -> list[LedgerEntry]:
-        """Return landed entries whose records were not upserted yet, oldest first."""
+    def waiting(self, table: Table, user_id: str) -> int:
+        """Return how many keys of the user were accepted and are in no file of ``table`` yet."""
 
     def read(
         self, table: Table, *, months: tuple[int, int] | None = None, numbers: Sequence[int] | None = None
@@ -197,7 +203,9 @@ class LandingLog(Protocol):
 class TableStore(Protocol):
     """The tables of one backend."""
 
-    landing: LandingLog
+    @property
+    def landing(self) -> LandingLog:
+        """The ledger of landed files and their records."""
 
     def upsert(self, table: Table, rows: "pa.Table", *, canonical: bool = False) -> UpsertResult:
         """Insert or update ``rows`` by key under the rules of the declaration; newest wins.

@@ -21,6 +21,7 @@ from audience_pipeline.storage.contract import LedgerEntry
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.files import MONTH, make_parents, sync_paths, with_month, write_parquet
 from audience_pipeline.storage.parquet.parts import in_groups, metadata_of, part_path, read_parts
+from audience_pipeline.storage.parquet.state import ACCEPTED
 from audience_pipeline.tables import LANDED, POSITION, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
@@ -76,13 +77,22 @@ class ParquetLanding:
             db.executemany("INSERT INTO landed_parts (number, month, path, rows) VALUES (?, ?, ?, ?)", parts)
             db.execute("UPDATE ledger SET counts = ? WHERE number = ?", (json.dumps(dict(counts)), entry.number))
         self._publish(entry)
-        return frozenset(month for _, month, _, _ in parts)
+        return self.months(entry)
 
     def _publish(self, entry: LedgerEntry) -> None:
         """Rename what the ledger lists into place, as far as it is not there yet, and mark the entry landed."""
         publish(self._core.layout.root, self._staging(entry), self._paths(entry))
         with self._core.state.transaction() as db:
             db.execute("UPDATE ledger SET status = 'landed' WHERE number = ?", (entry.number,))
+
+    def months(self, entry: LedgerEntry) -> frozenset[int]:
+        """Return the months of an entry; see the contract."""
+        return frozenset(self.rows(entry))
+
+    def rows(self, entry: LedgerEntry) -> dict[int, int]:
+        """Return the records of an entry by month; see the contract."""
+        sql = "SELECT month, sum(rows) FROM landed_parts WHERE number = ? GROUP BY month"
+        return dict(self._core.state.rows(sql, (entry.number,)))
 
     def abandon(self, entry: LedgerEntry) -> None:
         """Drop what was staged; see the contract."""
@@ -95,9 +105,11 @@ class ParquetLanding:
                 merged = json.dumps({**entry.counts, **counts})
                 db.execute("UPDATE ledger SET status = 'folded', counts = ? WHERE number = ?", (merged, entry.number))
 
-    def unfolded(self, table: Table) -> list[LedgerEntry]:
-        """Return landed entries whose records were not upserted yet; see the contract."""
-        return self._entries(f"{_ENTRY} AND status = 'landed' ORDER BY number", (table.name,))
+    def waiting(self, table: Table, user_id: str) -> int:
+        """Return how many accepted keys of a user are in no file yet; see the contract."""
+        sql = "SELECT count(*) FROM keys WHERE tbl = ? AND user_id = ? AND accepted_month > 0 AND phase = ?"
+        ((count,),) = self._core.state.rows(sql, (table.name, user_id, ACCEPTED))
+        return int(count)
 
     def read(
         self, table: Table, *, months: tuple[int, int] | None = None, numbers: Sequence[int] | None = None

@@ -1,0 +1,134 @@
+"""What the store says of well-formed records, in bulk, before they land.
+
+Belongs here: the order of the questions: may this change what is stored, do its references exist, is there room in the
+quota, is the key still free. Does not belong here: any of the answers. Accepted keys are reserved, so that another
+landing cannot put them elsewhere.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from audience_pipeline.ingest.moments import month_of
+from audience_pipeline.ingest.quotas import Quotas
+from audience_pipeline.ingest.references import missing_references, reference_missing
+from audience_pipeline.storage.contract import Placement, TableStore
+from audience_pipeline.storage.rules import immutable_problem
+from audience_pipeline.tables import Problem, Table
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """Why rows are refused, by row index, and the tables whose missing records they wait for."""
+
+    problems: dict[int, list[Problem]] = field(default_factory=dict)
+    waiting_for: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def refuse(self, index: int, problem: Problem) -> None:
+        """Add a reason to a row."""
+        self.problems.setdefault(index, []).append(problem)
+
+
+class Admission:
+    """Judges the batches of one landing of ``table``, under the table's landing lock."""
+
+    def __init__(self, store: TableStore, table: Table, now: datetime, wait_hours: int) -> None:
+        self._store = store
+        self._table = table
+        self._now = now
+        self._wait_hours = wait_hours
+        self._quotas = Quotas(store, table, now)
+
+    def judge(self, rows: pa.Table) -> Verdicts:
+        """Judge ``rows`` (the table's columns), and reserve the keys of those that are accepted."""
+        verdicts = Verdicts()
+        if not rows.num_rows:
+            return verdicts
+        known = self._store.placements(self._table, rows.column(self._table.key).to_pylist())
+        self._judge_changes(rows, known, verdicts)
+        self._check_references(rows, verdicts)
+        kept = [row for row in _places(self._table, rows) if row["index"] not in verdicts.problems]
+        with ExitStack() as locks:
+            inserts = [row for row in kept if row["key"] not in known]
+            for user_id in self._quotas.limited({row["user_id"] for row in inserts}):
+                locks.enter_context(self._store.user_lock(user_id))
+                own = _first_of_each_key(row for row in inserts if row["user_id"] == user_id)
+                self._refuse_exceeding(user_id, own, inserts, verdicts)
+            self._reserve([row for row in kept if row["index"] not in verdicts.problems], verdicts)
+        return verdicts
+
+    def _judge_changes(self, rows: pa.Table, known: Mapping[str, Placement], verdicts: Verdicts) -> None:
+        """Ask the store about rows that it, or another row of the batch, may object to; a new key is nobody's yet."""
+        keys = rows.column(self._table.key).to_pylist()
+        times = Counter(keys)
+        statuses = rows.column("status").to_pylist() if self._table.insert_statuses else [None] * len(keys)
+        allowed = (None, *self._table.insert_statuses)
+        asked = [
+            index
+            for index, (key, status) in enumerate(zip(keys, statuses, strict=True))
+            if key in known or times[key] > 1 or status not in allowed
+        ]
+        if asked:
+            answers = self._store.judge(self._table, rows.take(asked), canonical=True)
+            for index, (_, problem) in zip(asked, answers, strict=True):
+                if problem is not None:
+                    verdicts.refuse(index, problem)
+
+    def _check_references(self, rows: pa.Table, verdicts: Verdicts) -> None:
+        for index, references in missing_references(self._store, self._table, rows).items():
+            for reference in references:
+                key = rows.column(reference.column)[index].as_py()
+                verdicts.refuse(index, reference_missing(reference, key, self._wait_hours))
+            if len(verdicts.problems[index]) == len(references):
+                verdicts.waiting_for[index] = tuple(reference.table for reference in references)
+
+    def _refuse_exceeding(
+        self, user_id: str, own: list[dict[str, Any]], inserts: list[dict[str, Any]], verdicts: Verdicts
+    ) -> None:
+        refused = self._quotas.exceeding(user_id, own)
+        keys = {row["key"]: refused[row["index"]] for row in own if row["index"] in refused}
+        for row in inserts:
+            if row["user_id"] == user_id and row["key"] in keys:
+                verdicts.refuse(row["index"], keys[row["key"]])
+
+    def _reserve(self, kept: list[dict[str, Any]], verdicts: Verdicts) -> None:
+        """Reserve each key where its first row puts it; refuse rows of keys that live elsewhere by now."""
+        places = {row["key"]: (row["user_id"], row["month"]) for row in reversed(kept)}
+        elsewhere = self._store.reserve(self._table, places, self._now) if places else {}
+        for row in kept:
+            if (place := elsewhere.get(row["key"])) is not None:
+                verdicts.refuse(row["index"], _moved(self._table, row, place))
+
+
+def _places(table: Table, rows: pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield, for each row, what places it: index, key, user, month, creation, status."""
+    names = (table.key, "user_id", "created_at")
+    columns = (rows.column(name).to_pylist() for name in names)
+    statuses = rows.column("status").to_pylist() if "status" in rows.column_names else [None] * rows.num_rows
+    for index, (key, user_id, created, status) in enumerate(zip(*columns, statuses, strict=True)):
+        month = month_of(created) if table.by_month else 0
+        yield {
+            "index": index,
+            "key": key,
+            "user_id": user_id,
+            "month": month,
+            "created_at": created,
+            "status": status,
+        }
+
+
+def _first_of_each_key(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row a key, since versions of a record are one insert."""
+    return list({row["key"]: row for row in reversed(list(rows))}.values())
+
+
+def _moved(table: Table, row: Mapping[str, Any], place: Placement) -> Problem:
+    if place.user_id != row["user_id"]:
+        return immutable_problem(table, "user_id", row["user_id"], place.user_id)
+    month = f"a time in {place.month // 100}-{place.month % 100:02d}"
+    return immutable_problem(table, "created_at", row["created_at"], month)

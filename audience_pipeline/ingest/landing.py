@@ -1,0 +1,48 @@
+"""Landing of all files that wait, for whoever runs unattended.
+
+Belongs here: which files, in which order, and what happens around each. Does not belong here: landing one file
+(:mod:`.files`), or folding what landed into the tables.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from audience_pipeline.errors import PipelineError
+from audience_pipeline.ingest.files import LandedFile, Landing
+from audience_pipeline.ingest.retry import retry_waiting
+from audience_pipeline.ingest.sources import identify, waiting_paths
+from audience_pipeline.settings import Settings
+from audience_pipeline.storage.contract import TableStore
+from audience_pipeline.tables import SOURCES, Table
+
+
+def land_pending(
+    store: TableStore,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    then: Callable[[LandedFile], object] = lambda _: None,
+) -> list[LandedFile]:
+    """Land all files that wait: users, audiences, platforms, distributions, each table's in the order of their names.
+
+    Then records that waited for what has landed now are tried again. ``then`` is called with each file that landed,
+    before the file is moved away, so that whatever it does is done again after a crash. A file that cannot be landed
+    is in the result with its error, and the others go on.
+    """
+    landing = Landing(store, settings, clock)
+    waiting = [(table, path) for table in SOURCES for path in waiting_paths(settings.landing_dir, table)]
+    files = [_land_waiting(landing, table, path, then) for table, path in waiting]
+    changed = {file.table for file in files if file.months}
+    return files + retry_waiting(landing, changed, then)
+
+
+def _land_waiting(landing: Landing, table: Table, path: Path, then: Callable[[LandedFile], object]) -> LandedFile:
+    name = f"{table.name}/{path.name}"
+    try:
+        source = identify(path, name, links=False)
+        landed = landing.land(table, source)
+        then(landed)
+        landing.set_aside(table, source)
+    except PipelineError as error:
+        return LandedFile(table.name, name, error=error)
+    return landed

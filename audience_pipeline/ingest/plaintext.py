@@ -1,0 +1,125 @@
+"""Plaintext credentials: kept out of landing, and sealed where they come through a pipe.
+
+Belongs here: finding them in files before anything is landed, and sealing streams in memory. Does not belong here: the
+format of sealed text. A file with plaintext stays where its sender put it and is copied nowhere; a pipe has no such
+place, so its records are sealed as they pass, and what cannot be sealed is not kept.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from audience_pipeline.errors import PipelineError, RefusedError, SecurityError
+from audience_pipeline.ingest import reasons
+from audience_pipeline.ingest.chunks import RefusedLine, passed_over
+from audience_pipeline.ingest.lines import Block, Readable, blocks
+from audience_pipeline.ingest.parsing import LINE, NotJsonError, parse
+from audience_pipeline.ingest.sources import Source, identify, opened, waiting_paths
+from audience_pipeline.security.checking import is_plaintext
+from audience_pipeline.security.keyset import Keyset
+from audience_pipeline.security.sealing import seal_platform
+from audience_pipeline.tables import PLATFORMS, Problem, Table
+
+
+def require_sealed(table: Table, source: Source) -> None:
+    """Read a file of a table with secrets to its end, before any of it is landed.
+
+    Raises:
+        SecurityError: a record in it has credentials in plaintext.
+        StorageError: it cannot be read.
+    """
+    secrets = [column.name for column in table.columns if column.secret]
+    with opened(source) as stream:
+        for number, line in _lines(stream):
+            if line is not None and _has_plaintext(line, secrets):
+                raise _plaintext(source.path, number)
+
+
+def plaintext_files(landing_dir: Path) -> list[Path]:
+    """Return the waiting files that hold credentials in plaintext; those that cannot be read are left out."""
+    return [path for path in waiting_paths(landing_dir, PLATFORMS) if _is_refused(path)]
+
+
+def _is_refused(path: Path) -> bool:
+    try:
+        require_sealed(PLATFORMS, identify(path))
+    except SecurityError:
+        return True
+    except PipelineError:
+        return False
+    return False
+
+
+def sealed_lines(stream: Readable, keyset: Keyset) -> Iterator[bytes | RefusedLine]:
+    """Yield each platform record of ``stream`` as a line with sealed credentials, or the refusal of what is none.
+
+    Nothing of a refused line is kept. Empty lines come back empty, so that lines keep their numbers.
+    """
+    offset = 0
+    for number, line in _lines(stream):
+        if line is None:
+            yield _withheld(number, offset, b"", _too_long())
+            continue
+        try:
+            yield _sealed(line, keyset) if line.strip() else b""
+        except NotJsonError as error:
+            yield _withheld(number, offset, line, error.problem)
+        except RefusedError as error:
+            problem = Problem("credentials", "not_sealable", error.found, error.expected, error.remedy)
+            yield _withheld(number, offset, line, problem)
+        offset += len(line) + 1
+
+
+def _sealed(line: bytes, keyset: Keyset) -> bytes:
+    record = parse(line)
+    try:
+        record = msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        found = "a number that a double cannot hold, or JSON that cannot be read"
+        raise NotJsonError(Problem(LINE, "out_of_range", found, "JSON", "Correct the record.")) from error
+    if not isinstance(record, dict):
+        raise NotJsonError(reasons.wrong_type(LINE, reasons.shown(None), "one JSON object"))
+    return msgspec.json.encode(seal_platform(record, keyset))
+
+
+def _withheld(number: int, offset: int, line: bytes, problem: Problem) -> RefusedLine:
+    """Refuse a line of which nothing may be kept; the digest is of its place, since a secret's would invite guesses."""
+    digest = hashlib.sha256(f"withheld {number} {problem}".encode()).hexdigest()
+    return RefusedLine(number, offset, len(line), digest, (problem,))
+
+
+def _too_long() -> Problem:
+    limit = f"at most {reasons.MAX_LINE_BYTES:,} bytes"
+    return Problem(LINE, "line_too_long", "a longer line", limit, "Send one record a line.")
+
+
+def _lines(stream: Readable) -> Iterator[tuple[int, bytes | None]]:
+    """Yield number and bytes of each line, None for one too long to hold."""
+    for piece in blocks(stream, limit=reasons.MAX_LINE_BYTES):
+        if not isinstance(piece, Block):
+            yield passed_over(piece).number, None
+            continue
+        lines = piece.data.split(b"\n")
+        for index, line in enumerate(lines if piece.cut else lines[:-1]):
+            yield piece.first + index, line
+
+
+def _has_plaintext(line: bytes, secrets: list[str]) -> bool:
+    """Return whether a line is a record with plaintext; what is no JSON is refused later, and not kept either."""
+    try:
+        record: Any = parse(line)
+    except NotJsonError:
+        return False
+    return isinstance(record, dict) and any(is_plaintext(record.get(name)) for name in secrets)
+
+
+def _plaintext(path: Path, number: int) -> SecurityError:
+    return SecurityError(
+        path,
+        found=f"credentials in plaintext in line {number}",
+        expected="records whose credentials are sealed",
+        remedy="Pass the file through `audience-pipeline credentials seal`, land what comes out, and remove this file.",
+    )

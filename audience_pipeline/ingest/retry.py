@@ -1,0 +1,73 @@
+"""Quarantined records tried again, by themselves once what they refer to has landed, or because somebody asks.
+
+Belongs here: choosing entries and landing their lines as one more file. Does not belong here: how lines are judged.
+Entries leave the quarantine after their records landed; refused ones stay, with the reasons of this time.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from audience_pipeline.ingest.files import LandedFile, Landing
+from audience_pipeline.ingest.lines import BLOCK_BYTES, Block
+from audience_pipeline.ingest.quarantine import Entry
+from audience_pipeline.tables import SOURCES, Table
+
+NAME = "quarantine"
+"""What records that were tried again name as their file."""
+
+
+def retry(landing: Landing, entries: Sequence[Entry], then: Callable[[LandedFile], object]) -> list[LandedFile]:
+    """Land the records of ``entries`` that were kept, table by table; those accepted leave the quarantine.
+
+    ``then`` is called with what landed before they leave it, so that whatever it does is done again after a crash.
+    """
+    landed = []
+    for table in SOURCES:
+        own = [entry for entry in entries if entry.table == table.name and entry.retryable]
+        if own:
+            landed.append(_retry(landing, table, own))
+            then(landed[-1])
+            accepted = [entry.digest for entry in own if entry.digest not in landed[-1].refused]
+            landing.quarantine.remove(table.name, accepted)
+    return landed
+
+
+def retry_waiting(landing: Landing, changed: Collection[str], then: Callable[[LandedFile], object]) -> list[LandedFile]:
+    """Retry the records that wait for one of the tables ``changed``, as long as they may wait."""
+    if not changed:
+        return []
+    oldest = landing.clock() - timedelta(hours=landing.settings.reference_wait_hours)
+    due = [entry for entry in landing.quarantine.entries(waiting=True) if _is_due(entry, changed, oldest)]
+    return retry(landing, due, then)
+
+
+def _is_due(entry: Entry, changed: Collection[str], oldest: datetime) -> bool:
+    return not set(changed).isdisjoint(entry.waiting_for) and datetime.fromisoformat(entry.first_seen) >= oldest
+
+
+def _retry(landing: Landing, table: Table, entries: Sequence[Entry]) -> LandedFile:
+    with landing.store.landing_lock(table):
+        ledger = landing.store.landing.open_file(table, _identity(entries), NAME)
+        if ledger.status != "open":
+            return landing.landed_before(table, ledger)
+        size = sum(entry.length for entry in entries)
+        return landing.land_lines(table, ledger, _blocks(entries), size=size)
+
+
+def _identity(entries: Sequence[Entry]) -> str:
+    """Return what identifies this attempt: the records, and how often each was refused before."""
+    said = "\n".join(f"{entry.digest} {entry.seen}" for entry in entries)
+    return hashlib.sha256(f"retry\n{said}".encode()).hexdigest()
+
+
+def _blocks(entries: Sequence[Entry]) -> Iterator[Block]:
+    """Yield the records as blocks of lines, numbered in order."""
+    first, lines, size = 1, [], 0
+    for entry in entries:
+        lines.append(entry.record or b"")
+        size += entry.length
+        if size >= BLOCK_BYTES:
+            yield Block(first, 0, b"".join(line + b"\n" for line in lines))
+            first, lines, size = first + len(lines), [], 0
+    yield Block(first, 0, b"".join(line + b"\n" for line in lines))

@@ -1,0 +1,146 @@
+"""Ingest in one process: land, then fold what landed into the table.
+
+Belongs here: the two steps together, for files and for a pipe, and the report. The same two functions make up the
+landing job and the core assets in Dagster, so both give the same tables.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audience_pipeline.errors import PipelineError, storage_errors
+from audience_pipeline.ingest.chunks import RefusedLine
+from audience_pipeline.ingest.files import LandedFile, Landing
+from audience_pipeline.ingest.fold import fold
+from audience_pipeline.ingest.lines import BLOCK_BYTES, Readable
+from audience_pipeline.ingest.plaintext import sealed_lines
+from audience_pipeline.ingest.quarantine import Entry, quarantine_refusals
+from audience_pipeline.ingest.retry import retry, retry_waiting
+from audience_pipeline.ingest.secrets import configured_keyset, has_secrets
+from audience_pipeline.ingest.sources import Source, identify
+from audience_pipeline.storage.contract import UpsertResult
+from audience_pipeline.tables import TABLES, Table
+
+STDIN = "-"
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of the records of some files; ``rejected`` ones are in quarantine.
+
+    A file that was ingested before counts as it did then, its accepted records as unchanged.
+    """
+
+    table: str
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    rejected: int = 0
+    errors: list[PipelineError] = field(default_factory=list)
+
+    def add(self, landed: LandedFile, result: UpsertResult) -> None:
+        """Add one landed file and what upserting its records came to."""
+        self.read += landed.read
+        self.inserted += result.inserted
+        self.updated += result.updated
+        self.unchanged += result.unchanged
+        self.stale += result.stale
+        self.rejected += landed.rejected + len(result.refused)
+
+
+def ingest_files(landing: Landing, table: Table, paths: Sequence[Path]) -> IngestReport:
+    """Land files and fold them into ``table``; a file that cannot be read does not stop the others.
+
+    Records elsewhere that waited for these are tried again, and not counted here.
+    """
+    report = IngestReport(table.name)
+    for path in paths:
+        try:
+            report.add(*_ingest(landing, table, identify(path)))
+        except PipelineError as error:
+            report.errors.append(error)
+    _retry_waiting(landing, table, report)
+    return report
+
+
+def ingest_stream(landing: Landing, table: Table, stream: Readable) -> IngestReport:
+    """Do the same for a stream; credentials in plaintext are sealed before anything is written.
+
+    Raises:
+        StorageError: it cannot be kept until it is landed.
+    """
+    report = IngestReport(table.name)
+    refused: list[RefusedLine] = []
+    with _spooled(landing, table, stream, refused) as source:
+        report.add(*_ingest(landing, table, source))
+    landing.quarantine.put(table.name, STDIN, refused, landing.clock())
+    report.read += len(refused)
+    report.rejected += len(refused)
+    _retry_waiting(landing, table, report)
+    return report
+
+
+def retry_entries(landing: Landing, entries: Sequence[Entry]) -> list[IngestReport]:
+    """Ingest the records of quarantine entries again, a report a table; those accepted leave the quarantine."""
+    reports: list[IngestReport] = []
+
+    def add(landed: LandedFile) -> None:
+        reports.append(IngestReport(landed.table))
+        reports[-1].add(landed, fold_landed(landing, landed))
+
+    retry(landing, entries, add)
+    return reports
+
+
+def fold_landed(landing: Landing, landed: LandedFile) -> UpsertResult:
+    """Upsert the records of a landed file; those refused now go to quarantine. Nothing is done a second time."""
+    entry, table = landed.entry, TABLES[landed.table]
+    if entry is None:
+        return UpsertResult()
+    if entry.status == "folded":
+        late = entry.counts.get("refused_late", 0)
+        landed.rejected += late
+        return UpsertResult(unchanged=landed.accepted - late)
+    result = UpsertResult()
+    for group in landing.store.landing.groups(table, [entry.number]):
+        rows = fold(table, group)
+        upserted = landing.store.upsert(table, rows, canonical=True)
+        quarantine_refusals(landing.settings, table, rows, upserted.refused, landing.clock())
+        result += upserted
+    landing.store.landing.mark_folded([entry], {**landed.counts, "refused_late": len(result.refused)})
+    return result
+
+
+def _ingest(landing: Landing, table: Table, source: Source) -> tuple[LandedFile, UpsertResult]:
+    landed = landing.land(table, source)
+    result = fold_landed(landing, landed)
+    landing.set_aside(table, source)
+    return landed, result
+
+
+def _retry_waiting(landing: Landing, table: Table, report: IngestReport) -> None:
+    if report.inserted:
+        retry_waiting(landing, {table.name}, lambda landed: fold_landed(landing, landed))
+
+
+@contextmanager
+def _spooled(landing: Landing, table: Table, stream: Readable, refused: list[RefusedLine]) -> Iterator[Source]:
+    """Keep a stream in a file of ours while it is landed, since landing reads twice."""
+    directory = landing.settings.landing_dir
+    with storage_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    with storage_errors(directory), tempfile.NamedTemporaryFile(dir=directory, prefix=".stdin-") as file:
+        if has_secrets(table):
+            for line in sealed_lines(stream, configured_keyset(landing.settings)):
+                if isinstance(line, RefusedLine):
+                    refused.append(line)
+                file.write(b"\n" if isinstance(line, RefusedLine) else line + b"\n")
+        else:
+            while chunk := stream.read(BLOCK_BYTES):
+                file.write(chunk)
+        file.flush()
+        yield identify(Path(file.name), STDIN)
