@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from audience_pipeline.ingest.fold import fold
 from audience_pipeline.policies import accepted_betas, classed_failures
 from audience_pipeline.tables import LANDED, Table
 
@@ -43,8 +44,6 @@ def core_asset(table: Table, months: dg.PartitionsDefinition[str]) -> dg.AssetsD
             backfill_policy=dg.BackfillPolicy.multi_run(MONTHS_PER_RUN) if table.by_month else None,
         )
         def folded(records: pa.Table) -> pa.Table:
-            from audience_pipeline.ingest.fold import fold
-
             with classed_failures():
                 return fold(table, records)
 

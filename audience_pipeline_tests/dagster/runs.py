@@ -1,13 +1,21 @@
 """Short ways to run what the tests look at."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 
+from audience_pipeline import open_store
+from audience_pipeline.definitions import build_defs
 from audience_pipeline.partitions import RANGE_END, RANGE_START, monthly
 from audience_pipeline.resources import resources_for
 from audience_pipeline.settings import Settings
+from audience_pipeline.tables import LANDED, POSITION, Table
+from audience_pipeline.tables.arrow import arrow_schema
+from audience_pipeline.tables.landed import LINES_PER_FILE
+from audience_pipeline_tests.storage.builders import NOW, Row
 
 MONTHS = monthly("2024-01")
 
@@ -39,6 +47,29 @@ def materialize(
         selection=selection and list(selection),
         resources=resources_for(settings, {}),
         raise_on_error=raise_on_error,
+    )
+
+
+def land(settings: Settings, table: Table, *rows: Row) -> frozenset[int]:
+    """Put accepted rows into the landing log as one file, as landing does; return the months touched."""
+    with open_store(settings) as store:
+        digest = hashlib.sha256(repr(rows).encode()).hexdigest()
+        entry = store.landing.open_file(table, digest, f"{digest[:8]}.ndjson")
+        came = {"landed_at": NOW, "landed_file": entry.name, "landed_digest": digest}
+        positions = [{POSITION: entry.number * LINES_PER_FILE + line} for line, _ in enumerate(rows)]
+        landed = [row | came | position for row, position in zip(rows, positions, strict=True)]
+        store.landing.stage(entry, pa.Table.from_pylist(landed, schema=arrow_schema(LANDED[table.name])))
+        return store.landing.finish(entry, {})
+
+
+def fold(settings: Settings, table: Table, *, months: str | tuple[str, str] | None = None) -> dg.ExecuteInProcessResult:
+    """Materialize the asset of a table, with its checks: one month, a range in one run, or the whole table."""
+    tags = {RANGE_START: months[0], RANGE_END: months[1]} if isinstance(months, tuple) else {}
+    job = build_defs(settings).resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(
+        partition_key=months if isinstance(months, str) else None,
+        tags=tags,
+        asset_selection=[dg.AssetKey(table.name)],
     )
 
 
