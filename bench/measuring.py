@@ -1,0 +1,90 @@
+"""What a benchmark returns, and how time is taken.
+
+Belongs here: clocks, repeats, verdicts. Does not belong here: anything about tables.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the table: what was measured, on both sides, and whether the bar is met."""
+
+    what: str
+    ours: str
+    other: str
+    found: str
+    bar: str
+    met: bool
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words."""
+        return "met" if self.met else "not met"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of several repeats."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.seconds)
+
+    @property
+    def best(self) -> float:
+        """The shortest one."""
+        return min(self.seconds)
+
+    def __str__(self) -> str:
+        """Render the median and the shortest."""
+        return f"{shown(self.median)} (min {shown(self.best)})"
+
+
+def timed(run: Run) -> float:
+    """Return the seconds one run takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def alternately(runs: Sequence[Run], repeats: int, *, warm_up: int = 1) -> list[Times]:
+    """Time several runs in turns, so that a slow minute of the machine falls on all of them.
+
+    The first ``warm_up`` turns are not counted. What earlier work left to be written is synced before each turn.
+    """
+    found: list[list[float]] = [[] for _ in runs]
+    for turn in range(warm_up + repeats):
+        for index, run in enumerate(runs):
+            os.sync()
+            seconds = timed(run)
+            if turn >= warm_up:
+                found[index].append(seconds)
+    return [Times(tuple(each)) for each in found]
+
+
+def shown(seconds: float) -> str:
+    """Render seconds in the unit that reads well."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.1f} ms"
+
+
+def at_least(what: str, bar: float, ours: Times, other: Times, note: str = "") -> Result:
+    """Judge "so many times faster than the other", by medians."""
+    ratio = other.median / ours.median
+    return Result(what, str(ours), str(other), f"{ratio:.1f}x faster", f"≥ {bar:g}x", ratio >= bar, note)
+
+
+def at_most(what: str, bar: float, ours: Times, other: Times, note: str = "") -> Result:
+    """Judge "at most so many times the other's time", by medians."""
+    ratio = ours.median / other.median
+    return Result(what, str(ours), str(other), f"{ratio:.2f}x", f"≤ {bar:g}x", ratio <= bar, note)

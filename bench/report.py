@@ -1,0 +1,49 @@
+"""The page docs/benchmarks.md: the table of one run, and what it takes to repeat it.
+
+Belongs here: text. Does not belong here: measuring.
+"""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.measuring import Result
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+_PACKAGES = ("audience_pipeline", "polars", "duckdb", "pyarrow", "dagster", "msgspec", "deltalake", "orjson")
+
+_TEMPLATE = """# Benchmarks
+
+Every line compares two programs in one run, in turns, on the same data; times are medians of several repeats after a
+warm-up, with the shortest in parentheses. Ratios carry over to other machines, seconds do not.
+
+{table}
+
+Taken on {date} with {cores} cores, Python {python}, {versions}.
+
+Repeat it with `make bench` (it needs about 3 GB of free space and writes this page), or run some lines only:
+`make bench ARGS="one_month spread"`.
+"""
+
+
+def page(results: Sequence[Result]) -> str:
+    """Return the page's text."""
+    return _TEMPLATE.format(
+        table="\n".join(lines(results)),
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        cores=os.cpu_count(),
+        python=platform.python_version(),
+        versions=", ".join(f"{name} {version(name)}" for name in _PACKAGES),
+    )
+
+
+def lines(results: Sequence[Result]) -> list[str]:
+    """Return the table's lines, its head first."""
+    head = ["| what | ours | other | found | bar | verdict | how |", "|---|---|---|---|---|---|---|"]
+    return head + [
+        f"| {each.what} | {each.ours} | {each.other} | {each.found} | {each.bar} | {each.verdict} | {each.note} |"
+        for each in results
+    ]
