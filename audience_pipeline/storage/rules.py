@@ -111,6 +111,7 @@ def _against_base(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) ->
     tie = (version == base_version).fill_null(value=False) | (unversioned & (position == base_position))
     moved = [pl.col(name).ne_missing(pl.col(name + _BASE)) for name in table.immutable]
     return held.with_columns(
+        (newer | tie & (digest > base_digest)).alias("_outranks"),
         (newer & (digest != base_digest) | tie & (digest > base_digest)).alias("_beats"),
         pl.any_horizontal(moved or [pl.lit(value=False)]).alias("_moved"),
     ).collect()
@@ -153,10 +154,14 @@ def _closed_problem(open_status: str, found: str, stored: str) -> Problem | None
 
 
 def _settle(table: Table, held: pl.DataFrame, problems: Mapping[int, Problem]) -> Merge:
-    """Pick each key's winner, and give every row its verdict."""
+    """Pick each key's winner, and give every row its verdict.
+
+    The newest may say again what the base says, after others that said something else: then nothing is to be written.
+    """
     rank = pl.when(pl.col("_version").is_null()).then(POSITION).alias("_rank")
-    ranked = held.lazy().filter("_beats").with_columns(rank).sort("_version", "_rank", "_digest", nulls_last=False)
-    winner = ranked.group_by(table.key).agg(pl.col(ROW).last().alias("_winner"), pl.col("_digest").last().alias("_won"))
+    ranked = held.lazy().filter("_outranks").with_columns(rank).sort("_version", "_rank", "_digest", nulls_last=False)
+    newest = ranked.group_by(table.key).agg(pl.col(ROW, "_digest", "_beats").last()).filter("_beats")
+    winner = newest.select(table.key, pl.col(ROW).alias("_winner"), pl.col("_digest").alias("_won"))
     final = pl.coalesce("_won", "_digest" + _BASE)
     wins = (pl.col(ROW) == pl.coalesce("_winner", ROW + _BASE)).fill_null(value=False)
     verdict = (

@@ -224,3 +224,13 @@ def test_a_year_before_any_other_is_a_month_like_any_other(store: TableStore) ->
     early = datetime(1970, 1, 1)  # noqa: DTZ001
     put(store, AUDIENCES, audience(created_at=early, updated_at=early))
     assert one(store)["created_at"] == early
+
+
+def test_content_that_comes_back_within_one_batch_wins_as_the_newest(store: TableStore) -> None:
+    first, second, third = (
+        user(organization=each, landed_position=position) for position, each in enumerate("aba", start=1)
+    )
+    assert upsert(store, USERS, first, second, third) == (1, 0, 1, 1, 0)
+    assert stored(store, USERS)["user123"]["organization"] == "a"
+    late = user(organization="b", landed_position=2)
+    assert upsert(store, USERS, late) == (0, 0, 0, 1, 0)
