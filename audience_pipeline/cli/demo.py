@@ -5,7 +5,6 @@ and what the steps came to, to stdout, as with every command.
 """
 
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
     from audience_pipeline.demo.loop import Loop
     from audience_pipeline.demo.place import Place
     from audience_pipeline.ingest.quarantine import Entry
-    from audience_pipeline.runs import Checked, Outcome
+    from audience_pipeline.runs import Checked, Materialized, Outcome
 
 _WIDEST = 36
+_NARROW = 26
 _NEXT = """
 What to open next
   . {environment}   # points this shell at the demo: settings, PATH, DAGSTER_HOME
@@ -106,21 +106,30 @@ def _step(name: str) -> Iterator[None]:
 
 
 def _show_landed(outcome: "Outcome") -> None:
-    totals: dict[str, Counter[str]] = {}
-    for event in outcome.materialized:
-        counts = {name: value for name, value in event.metadata.items() if isinstance(value, int)}
-        totals.setdefault(event.asset, Counter()).update({"months": 1, **counts})
-    _show("What landed", [{"asset": asset, **counts} for asset, counts in totals.items()])
+    assets = dict.fromkeys(event.asset for event in outcome.materialized)
+    rows = [_landed(asset, [event for event in outcome.materialized if event.asset == asset]) for asset in assets]
+    _show("What landed", rows, note="" if rows else "Nothing: every file landed before.")
+
+
+def _landed(asset: str, events: "Sequence[Materialized]") -> Mapping[str, object]:
+    records = [event.metadata["records"] for event in events]
+    return {
+        "asset": asset,
+        "months": len({event.partition for event in events if event.partition}),
+        "records": sum(count for count in records if isinstance(count, int)),
+    }
 
 
 def _show_refused(entries: "Sequence[Entry]") -> None:
     _show(
-        "What was refused, and why: every reason of a record at once (`audience-pipeline quarantine show` tells more)",
+        "What was refused, and why",
         [
             {"record": f"{Path(entry.file).parent.name}:{entry.line}", **_reason(problem)}
             for entry in entries
             for problem in entry.problems
         ],
+        note="Every reason of a record at once; `audience-pipeline quarantine show` tells all of each.",
+        widest=_NARROW,
     )
 
 
@@ -151,38 +160,40 @@ def _passed(checks: "Sequence[Checked]") -> str:
 
 def _show_answer(answer: "Answer") -> None:
     options = " ".join(f"--{name.replace('_', '-')} {_argument(value)}" for name, value in answer.arguments.items())
-    rows = answer.shown.to_pylist()
-    found = "segments" if answer.name == "audience-detail" else f"of {answer.rows} rows"
-    _show(f"query {answer.name} {options}", rows)
-    typer.echo(f"The first {len(rows)} {found}, found in {1000 * answer.seconds:.0f} ms.")
+    found = f"{answer.rows:,} {'row' if answer.rows == 1 else 'rows'} in {1000 * answer.seconds:.0f} ms"
+    part = "its first segments" if answer.name == "audience-detail" else "the first of them"
+    _show(f"query {answer.name} {options}", answer.shown.to_pylist(), note=f"{found}, {part}:")
 
 
 def _argument(value: object) -> str:
     return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
 
 
-def _show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+def _show(title: str, rows: Sequence[Mapping[str, object]], *, note: str = "", widest: int = _WIDEST) -> None:
+    """Print rows under a title and a note; text longer than ``widest`` is cut, so that columns stay side by side."""
     import pyarrow as pa
 
     typer.echo()
     typer.secho(title, bold=True)
-    columns = {name: _cells(name, [row.get(name) for row in rows]) for name in (rows[0] if rows else ())}
+    if note:
+        typer.echo(note)
+    columns = {name: _cells(name, [row.get(name) for row in rows], widest) for name in (rows[0] if rows else ())}
     print_rows(pa.table(columns), OutputFormat.TABLE)
 
 
-def _cells(name: str, values: Sequence[object]) -> list[str]:
-    """Return a column as text: numbers to the right, long text cut, so that columns stay side by side."""
-    texts = [_cell(value) for value in values]
+def _cells(name: str, values: Sequence[object], widest: int) -> list[str]:
+    """Return a column as text, numbers to the right."""
+    texts = [_cell(value, widest) for value in values]
     width = max(map(len, [name, *texts]))
     numeric = all(value is None or isinstance(value, int | float) for value in values)
     return [text.rjust(width) for text in texts] if numeric else texts
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, widest: int) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     text = "" if value is None else str(value)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+    return text if len(text) <= widest else f"{text[: widest - 1]}…"
 
 
 def _near(path: Path) -> str:
