@@ -76,7 +76,7 @@ def _read(
     store: FileStore, pattern: AccessPattern, arguments: Mapping[str, Any], files: list[str], archived: list[str]
 ) -> pa.Table:
     """Run a pattern over files of its table and of its archive."""
-    schema = pa.schema([arrow_schema(pattern.table).field(column) for column in pattern.columns])
+    schema = _schema(pattern.name)
     if not files and not archived:
         return schema.empty_table()
     bound = {**arguments, "files": files, **({"archived": archived} if archived else {})}
@@ -111,12 +111,21 @@ def _flat(lists: Iterable[list[str]]) -> list[str]:
 
 
 @cache
-def _statement(name: str, *, with_archive: bool) -> str:
-    """Return a pattern's SQL over a relation of the table's name that reads `$files` (and `$archived`)."""
+def _schema(name: str) -> pa.Schema:
+    """Return the schema of a pattern's answers."""
+    pattern = pattern_named(name)
+    return pa.schema([arrow_schema(pattern.table).field(column) for column in pattern.columns])
+
+
+@cache
+def _statement(name: str, *, with_archive: bool) -> duckdb.Statement:
+    """Return a pattern's SQL, parsed, over a relation of the table's name that reads `$files` (and `$archived`)."""
     pattern = pattern_named(name)
     columns = ", ".join(pattern.columns)
     relation = _LIVE_AND_ARCHIVED if with_archive else _LIVE
-    return f"WITH {pattern.table.name} AS ({relation.format(columns=columns, key=pattern.table.key)})\n{pattern.sql}"
+    text = f"WITH {pattern.table.name} AS ({relation.format(columns=columns, key=pattern.table.key)})\n{pattern.sql}"
+    (statement,) = duckdb.extract_statements(text)
+    return statement
 
 
 _LIVE = "SELECT {columns} FROM read_parquet($files, hive_partitioning = false)"
