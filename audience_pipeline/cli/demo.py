@@ -115,7 +115,7 @@ def _landed(asset: str, events: "Sequence[Materialized]") -> Mapping[str, object
     records = [event.metadata["records"] for event in events]
     return {
         "asset": asset,
-        "months": len({event.partition for event in events if event.partition}),
+        "months": len({event.partition for event in events if event.partition}) or None,
         "records": sum(count for count in records if isinstance(count, int)),
     }
 
@@ -161,7 +161,7 @@ def _passed(checks: "Sequence[Checked]") -> str:
 def _show_answer(answer: "Answer") -> None:
     options = " ".join(f"--{name.replace('_', '-')} {_argument(value)}" for name, value in answer.arguments.items())
     found = f"{answer.rows:,} {'row' if answer.rows == 1 else 'rows'} in {1000 * answer.seconds:.0f} ms"
-    part = "its first segments" if answer.name == "audience-detail" else "the first of them"
+    part = "its largest segments" if answer.name == "audience-detail" else "the first of them"
     _show(f"query {answer.name} {options}", answer.shown.to_pylist(), note=f"{found}, {part}:")
 
 
