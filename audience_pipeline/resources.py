@@ -29,8 +29,11 @@ def now() -> datetime:
 @dg.resource(required_resource_keys={"settings"}, description="The configured store, open while a run lasts.")
 @contextmanager
 def store(context: dg.InitResourceContext) -> Iterator["TableStore"]:
-    """Open the store the settings name, in the runs that need it, and close it at their end."""
+    """Open the store the settings name, with its catalog for analysts, and close it at the end of the run."""
+    from audience_pipeline.queries.catalog import ensure_catalog  # noqa: PLC0415 - DuckDB is only needed by runs
+
     with open_store(context.resources.settings) as opened:
+        ensure_catalog(opened.root)
         yield opened
 
 

@@ -39,11 +39,13 @@ def ingest(
 
     from audience_pipeline import open_store
     from audience_pipeline.ingest.files import Landing
+    from audience_pipeline.queries.catalog import ensure_catalog
     from audience_pipeline.settings import load_settings
 
     source = _source(table)
     settings = load_settings()
     with open_store(settings) as store:
+        ensure_catalog(store.root)
         landing = Landing(store, settings, lambda: datetime.now(UTC), _progress())
         reports = _ingest(landing, source, files)
     _print(landing, source, reports)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from audience_pipeline.errors import CorruptionError, StorageError, UsageError
+from audience_pipeline.errors import CorruptionError, StorageError, UsageError, storage_errors
 
 FORMAT_VERSION = 1
 
@@ -48,6 +48,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        with storage_errors(path):
+            path.touch(mode=0o600)
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")

@@ -56,7 +56,8 @@ class ParquetStore:
         self._layout = Layout(root.absolute())
         with storage_errors(root):
             self._layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._layout.state.mkdir(mode=0o700, exist_ok=True)
+            self._layout.staging.mkdir(mode=0o700, exist_ok=True)
             self._presence = os.open(self._layout.state / "open.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._core = Core(self._layout, self._open_state(), Locks(self._layout.state / "locks"), clock)
         self._duck = reading.Duck()
