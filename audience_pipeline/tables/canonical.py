@@ -69,8 +69,9 @@ def canonical_text(column: Column, text: str | None) -> str | None:
 def canonical_bounded(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
     """Return the same as :func:`canonical_json` for a value decoded with bounded types, sooner in most cases."""
     encoded = _ENCODER.encode(value)
-    if any(mark in encoded for mark in _UNSETTLED):
-        return canonical_json(value)
+    for mark in _UNSETTLED:
+        if mark in encoded:
+            return canonical_json(value)
     return None if encoded in _NOTHING else encoded.decode()
 
 

@@ -95,8 +95,9 @@ class ParquetLanding:
         return dict(self._core.state.rows(sql, (entry.number,)))
 
     def abandon(self, entry: LedgerEntry) -> None:
-        """Drop what was staged; see the contract."""
-        shutil.rmtree(self._staging(entry), ignore_errors=True)
+        """Drop what was staged, unless its publication was decided already; see the contract."""
+        if not self._paths(entry):
+            shutil.rmtree(self._staging(entry), ignore_errors=True)
 
     def mark_folded(self, entries: Iterable[LedgerEntry], counts: Mapping[str, int]) -> None:
         """Note that the entries' records were upserted; see the contract."""

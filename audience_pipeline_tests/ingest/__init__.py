@@ -1,0 +1,1 @@
+"""Landing and ingest, on real files and a real store."""

@@ -1,0 +1,150 @@
+"""References inside the tenant, records that wait for them, and quotas."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from audience_pipeline.ingest.run import retry_entries
+from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
+from audience_pipeline.tables.arrow import arrow_schema
+from audience_pipeline_tests.ingest.builders import audience, distribution, line, platform, user, uuid
+from audience_pipeline_tests.ingest.conftest import Place
+
+ANOTHER = "another"
+
+
+def test_absent_and_foreign_references_read_the_same(place: Place) -> None:
+    place.ingest("audiences", [audience(1, user_id=ANOTHER)])
+    place.ingest("platforms", [platform()])
+    place.ingest("distributions", [distribution(1, audience_id=uuid(1)), distribution(2, audience_id=uuid(2))])
+    foreign, absent = sorted(place.entries(), key=lambda entry: entry.line)
+    assert [problem.code for problem in foreign.problems] == ["reference_missing"]
+    ((one,), (other,)) = foreign.problems, absent.problems
+    assert (one.expected, one.remedy) == (other.expected, other.remedy)
+    assert ANOTHER not in repr(foreign)
+
+
+def test_a_record_that_refers_to_an_absent_one_is_tried_again_when_that_has_landed(place: Place) -> None:
+    place.ingest("distributions", [distribution()])
+    assert place.entries()[0].waiting_for == ("audiences", "platforms")
+    place.ingest("audiences", [audience()])
+    assert place.entries()[0].waiting_for == ("platforms",)
+    place.ingest("platforms", [platform()])
+    assert place.entries() == []
+    assert [row["distribution_id"] for row in place.rows("distributions")] == [uuid(1)]
+
+
+def test_landing_alone_tries_waiting_records_again_too(place: Place) -> None:
+    place.drop("distributions", "d.ndjson", [distribution()])
+    assert place.land()[0].rejected == 1
+    place.drop("audiences", "a.ndjson", [audience()])
+    place.drop("platforms", "p.ndjson", [platform()])
+    *_, retried = place.land()
+    assert (retried.table, retried.accepted, retried.months) == ("distributions", 1, {202506})
+    assert place.entries() == []
+    assert place.store.landing.read(DISTRIBUTIONS).num_rows == 1
+
+
+def test_a_record_waits_for_a_day_and_stays_in_quarantine_after_that(place: Place) -> None:
+    place.ingest("distributions", [distribution()])
+    place.now += timedelta(hours=24, seconds=1)
+    place.ingest("platforms", [platform()])
+    place.ingest("audiences", [audience()])
+    assert len(place.entries()) == 1
+    (report,) = retry_entries(place.landing, place.entries())
+    assert (report.inserted, report.rejected, place.entries()) == (1, 0, [])
+
+
+def test_a_record_with_other_faults_does_not_wait(place: Place) -> None:
+    place.ingest("distributions", [distribution(status="processing")])
+    (entry,) = place.entries()
+    assert {problem.code for problem in entry.problems} == {"engine_owned", "reference_missing"}
+    assert entry.waiting_for == ()
+
+
+def test_a_retry_refused_again_keeps_one_entry_and_counts(place: Place) -> None:
+    place.ingest("audiences", [audience(updated_at="2025-08-01T12:30:00Z")])
+    for seen in (2, 3):
+        retry_entries(place.landing, place.entries())
+        assert [(entry.seen, entry.line) for entry in place.entries()] == [(seen, 1)]
+    place.now += timedelta(hours=1)
+    retry_entries(place.landing, place.entries())
+    assert place.entries() == []
+    assert len(place.rows("audiences")) == 1
+
+
+def test_audiences_are_taken_up_to_the_quota_in_order_of_creation(place: Place) -> None:
+    place.ingest("users", [user(quota={"max_audiences": 2})])
+    late = audience(1, created_at="2025-05-03T00:00:03Z")
+    early = [audience(number, created_at=f"2025-05-03T00:00:0{number - 2}Z") for number in (3, 4)]
+    report = place.ingest("audiences", [late, *early])
+    assert (report.inserted, report.rejected) == (2, 1)
+    assert {row["audience_id"] for row in place.rows("audiences")} == {uuid(3), uuid(4)}
+    assert place.codes() == [{"quota_exceeded"}]
+
+
+def test_archived_audiences_and_updates_do_not_count(place: Place) -> None:
+    place.ingest("users", [user(quota={"max_audiences": 1})])
+    assert place.ingest("audiences", [audience(1, status="archived"), audience(2)]).inserted == 2
+    assert place.ingest("audiences", [audience(2, name="new", updated_at="2025-06-01T00:00:00Z")]).updated == 1
+    assert place.ingest("audiences", [audience(3, status="archived")]).inserted == 1
+    assert place.ingest("audiences", [audience(4)]).rejected == 1
+
+
+def test_records_that_landed_and_are_not_folded_count(place: Place) -> None:
+    place.ingest("users", [user(quota={"max_audiences": 1})])
+    place.drop("audiences", "a.ndjson", [audience(1)])
+    place.drop("audiences", "b.ndjson", [audience(2)])
+    assert [file.accepted for file in place.land()] == [1, 0]
+    assert place.store.landing.read(AUDIENCES).num_rows == 1
+
+
+def test_versions_of_one_record_are_one_insert(place: Place) -> None:
+    place.ingest("users", [user(quota={"max_audiences": 1})])
+    report = place.ingest("audiences", [audience(1), audience(1, name="b", updated_at="2025-06-01T00:00:00Z")])
+    assert report.rejected == 0
+    assert [row["name"] for row in place.rows("audiences")] == ["b"]
+
+
+def test_distributions_are_counted_by_the_month_they_are_inserted_in(place: Place) -> None:
+    place.ingest("users", [user(quota={"max_distributions_per_month": 1})])
+    place.ingest("audiences", [audience()])
+    place.ingest("platforms", [platform()])
+    assert place.ingest("distributions", [distribution(1), distribution(2)]).inserted == 1
+    place.now += timedelta(days=31)
+    assert place.ingest("distributions", [distribution(3)]).inserted == 1
+    assert place.ingest("distributions", [distribution(4)]).rejected == 1
+
+
+@pytest.mark.parametrize("users", [[], [user()], [user(quota={})], [user(quota={"max_audiences": None})]])
+def test_without_a_quota_there_is_no_limit(place: Place, users: list[dict[str, object]]) -> None:
+    place.ingest("users", users)
+    assert place.ingest("audiences", [audience(number) for number in range(1, 30)]).inserted == 29
+
+
+def test_a_quota_of_nothing_allows_nothing(place: Place) -> None:
+    place.ingest("users", [user(quota={"max_audiences": 0})])
+    assert place.ingest("audiences", [audience()]).rejected == 1
+
+
+def test_what_an_upsert_refuses_goes_to_quarantine_as_a_record_again(place: Place) -> None:
+    place.drop("audiences", "a.ndjson", [audience(1), audience(2, created_at="2025-05-02T00:00:00Z")])
+    place.land()
+    place.store.upsert(AUDIENCES, _as_row(place, uuid(2), created_at=datetime(2025, 5, 5)))  # noqa: DTZ001 - stored without a zone
+    report = place.ingest_file("audiences", place.settings.landing_dir / ".done" / "audiences" / "a.ndjson")
+    assert (report.inserted, report.rejected) == (1, 1)
+    (entry,) = place.entries()
+    assert entry.record is not None
+    record = msgspec.json.decode(entry.record)
+    assert record["segments"] == audience()["segments"]
+    assert place.landing.quarantine.find(entry.digest[:8]) == entry
+    assert line(audience(2)) != entry.record
+
+
+def _as_row(place: Place, key: str, created_at: datetime) -> pa.Table:
+    rows = place.store.landing.read(AUDIENCES).to_pylist()
+    row = next(row for row in rows if row["audience_id"] == key)
+    row["created_at"] = row["updated_at"] = created_at
+    return pa.Table.from_pylist([row], schema=arrow_schema(AUDIENCES))
