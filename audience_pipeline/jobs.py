@@ -52,9 +52,9 @@ def landing() -> None:
 
 
 def _summary(files: Sequence["LandedFile"]) -> dict[str, Any]:
-    rows = [{"file": file.name, **file.counts} for file in files if not file.error]
+    rows = [dg.TableRecord({"file": file.name, **file.counts}) for file in files if not file.error]
     totals = {name: sum(file.counts[name] for file in files) for name in ("read", "accepted", "rejected")}
-    shown = {"landed": dg.MetadataValue.table([dg.TableRecord(row) for row in rows[:_SHOWN]])} if rows else {}
+    shown = {"landed": dg.MetadataValue.table(rows[:_SHOWN])} if rows else {}
     return {"files": len(files), **totals, **shown}
 
 

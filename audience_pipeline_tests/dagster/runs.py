@@ -20,13 +20,13 @@ from audience_pipeline_tests.storage.builders import NOW, Row
 MONTHS = monthly("2024-01")
 
 
-def settings_in(directory: Path) -> Settings:
-    """Return settings that keep everything below ``directory``."""
+def settings_in(directory: Path, *, keyset: Path | None = None) -> Settings:
+    """Return settings that keep everything below ``directory``, the ``keyset`` excepted where it is given."""
     return Settings(
         data_dir=directory / "data",
         landing_dir=directory / "landing",
         quarantine_dir=directory / "quarantine",
-        keyset=directory / "keyset.json",
+        keyset=keyset or directory / "keyset.json",
     )
 
 

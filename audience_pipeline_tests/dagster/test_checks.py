@@ -20,11 +20,11 @@ from audience_pipeline_tests.storage.builders import JULY, USER, put, uuid
 Checks = Mapping[str, dg.AssetCheckEvaluation]
 
 
-def check(settings: Settings, table: Table = AUDIENCES, **tags: str) -> Checks:
+def check(settings: Settings, table: Table = AUDIENCES, tags: Mapping[str, str] | None = None) -> Checks:
     """Run all checks of a table, and return what each said."""
     job = dg.define_asset_job("look", dg.AssetSelection.checks_for_assets(table.name))
     defs = dg.Definitions.merge(build_defs(settings), dg.Definitions(jobs=[job]))
-    result = defs.resolve_job_def("look").execute_in_process(tags=tags)
+    result = defs.resolve_job_def("look").execute_in_process(tags=dict(tags or {}))
     return {each.check_name: each for each in result.get_asset_check_evaluations()}
 
 
@@ -116,7 +116,7 @@ def test_the_text_of_credentials_is_never_shown(stored: Settings) -> None:
 
 def test_a_key_in_two_months_is_found_from_either(stored: Settings) -> None:
     damage(file_of(stored, AUDIENCES, "07"), audience_id=[uuid(1)])
-    checks = check(stored, **{PARTITION: "2025-07"})
+    checks = check(stored, tags={PARTITION: "2025-07"})
     assert failed(checks) == {"unique_key"}
     assert failures(checks, "unique_key")[0]["found"] == "the key also in month 202505"
 
@@ -179,7 +179,7 @@ def test_only_the_months_of_the_run_are_looked_at(
     stored: Settings, tags: dict[str, str], expected: set[str], rows: int
 ) -> None:
     damage(file_of(stored, AUDIENCES), status=["lost"])
-    checks = check(stored, **tags)
+    checks = check(stored, tags=tags)
     assert failed(checks) == expected
     assert checks["schema"].metadata["rows checked"].value == rows
 

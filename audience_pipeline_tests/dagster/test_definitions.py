@@ -127,7 +127,7 @@ def test_a_wrong_setting_stops_the_load_and_is_named() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["dagster", "definitions", "validate"], ["dg", "check", "defs"]], ids=" ".join)
 def test_dagster_finds_nothing_wrong(tmp_path: Path, command: list[str]) -> None:
-    program = Path(sys.executable).with_name(command[0])
+    program = str(Path(sys.executable).with_name(command[0]))
     environment = os.environ | {"DAGSTER_HOME": str(tmp_path)}
     arguments = [program, *command[1:]]
     done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
