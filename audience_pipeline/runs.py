@@ -120,13 +120,14 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
         if event.is_step_failure:
             data = event.step_failure_data
             described = data.user_failure_data.description if data.user_failure_data else None
-            return described or _innermost(data.error)
+            return described or _cause(data.error)
         if event.is_resource_init_failure:
-            return _innermost(event.engine_event_data.error)
+            return _cause(event.engine_event_data.error)
     return "a failure outside its steps"
 
 
-def _innermost(error: Any) -> str:  # noqa: ANN401 - Dagster's type for it has no public name
-    while error is not None and error.cause is not None:
+def _cause(error: Any) -> str:  # noqa: ANN401 - Dagster's type for it has no public name
+    """Return the first message that is not Dagster's own wrapping."""
+    while error is not None and error.cause is not None and error.message.startswith("dagster."):
         error = error.cause
-    return error.message.strip() if error is not None else "a failure without a message"
+    return str(error.message).strip() if error is not None else "a failure without a message"
