@@ -37,10 +37,10 @@ def ingest(
     """Land records and fold them into a table. Prints what became of them; what is refused goes to quarantine."""
     from datetime import UTC, datetime
 
-    from audience_pipeline import open_store
     from audience_pipeline.ingest.files import Landing
     from audience_pipeline.queries.catalog import ensure_catalog
     from audience_pipeline.settings import load_settings
+    from audience_pipeline.storage import open_store
 
     source = _source(table)
     settings = load_settings()

@@ -63,10 +63,10 @@ def retry(
 
     import msgspec
 
-    from audience_pipeline import open_store
     from audience_pipeline.ingest.files import Landing
     from audience_pipeline.ingest.run import retry_entries
     from audience_pipeline.settings import load_settings
+    from audience_pipeline.storage import open_store
 
     entries = _chosen(_quarantine(), digests or [], everything=everything, table=table)
     settings = load_settings()
