@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import dagster as dg
 
 from audience_pipeline.io_managers.slices import Slice
+from audience_pipeline.partitions import month_key
 from audience_pipeline.storage.contract import Refusal, UpsertResult
 
 SHOWN = 20
@@ -19,12 +20,16 @@ Metadata: TypeAlias = dict[str, Any]
 
 
 def slice_metadata(slice_: Slice, *, rows: int, bytes: int, digest: str | None = None) -> Metadata:
-    """Return the size of a slice; a range of months has no count of its own name, since Dagster repeats it a month."""
-    if slice_.months is None:
-        count = "dagster/row_count"
-    else:
-        count = "dagster/partition_row_count" if slice_.months[0] == slice_.months[1] else "rows in range"
-    return {count: rows, "dagster/size_bytes": bytes} | ({"content digest": digest} if digest else {})
+    """Return the size of a slice.
+
+    Dagster repeats it for each month of a range, so a range says which months it counts together.
+    """
+    extent: Metadata = {"dagster/row_count": rows}
+    if slice_.months is not None:
+        first, last = map(month_key, slice_.months)
+        together = {"counted together": f"{first} to {last}", "rows": rows}
+        extent = {"dagster/partition_row_count": rows} if first == last else together
+    return {**extent, "dagster/size_bytes": bytes} | ({"content digest": digest} if digest else {})
 
 
 def upsert_metadata(result: UpsertResult) -> Metadata:

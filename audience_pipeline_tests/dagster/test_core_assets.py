@@ -51,7 +51,8 @@ def test_a_range_of_months_is_one_run(settings: Settings) -> None:
     result = fold(settings, AUDIENCES, months=("2025-04", "2025-06"))
     with open_store(settings) as store:
         assert set(stored(store)) == {uuid(1), uuid(2)}
-    assert metadata(result, "audiences")["rows in range"] == 2
+    reported = metadata(result, "audiences")
+    assert (reported["counted together"], reported["rows"]) == ("2025-04 to 2025-06", 2)
     assert len(result.asset_materializations_for_node("audiences")) == 3
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
 
