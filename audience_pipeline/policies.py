@@ -13,6 +13,7 @@ import dagster as dg
 
 from audience_pipeline.errors import PipelineError
 from audience_pipeline.settings import Settings
+from audience_pipeline.storage.parquet.derived import DIRECTORY
 from audience_pipeline.tables import LANDED, LANDED_COLUMNS, SOURCES, TABLES, Column, Layout, Owner, Table
 
 Asset: TypeAlias = dg.AssetsDefinition | dg.AssetSpec
@@ -66,7 +67,7 @@ def classed_failures() -> Iterator[None]:
 def location(settings: Settings, path: Sequence[str]) -> dict[str, str]:
     """Return where the table of an asset is kept, as metadata."""
     declared = len(path) == 1 and path[0] in TABLES
-    directory = settings.data_dir.joinpath(*(() if declared else ("derived",)), *path)
+    directory = settings.data_dir.joinpath(*(() if declared else (DIRECTORY,)), *path)
     return {
         "dagster/table_name": ".".join(path),
         "dagster/storage_kind": settings.backend,
