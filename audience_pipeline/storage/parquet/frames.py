@@ -19,19 +19,9 @@ from audience_pipeline.storage.parquet.files import with_month
 from audience_pipeline.storage.rules import ROW
 from audience_pipeline.tables import POSITION, Column, Format, LogicalType, Table
 from audience_pipeline.tables.canonical import canonical_text
+from audience_pipeline.tables.polars import PATTERNS, TYPES
 from audience_pipeline.tables.tenant import user_id_problem
 
-_TYPES: dict[LogicalType, pl.DataType] = {
-    LogicalType.STRING: pl.String(),
-    LogicalType.TIMESTAMP: pl.Datetime("ms"),
-    LogicalType.INT64: pl.Int64(),
-    LogicalType.STRINGS: pl.List(pl.String()),
-    LogicalType.JSON: pl.String(),
-}
-_PATTERNS = {
-    Format.UUID: r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
-    Format.SNAKE: r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$",
-}
 _SHOWN = 3
 
 
@@ -80,7 +70,7 @@ def _typed(column: Column, frame: pl.DataFrame) -> pl.Expr:
     """Cast to the declared type; UUIDs in lower case, times cut to milliseconds of UTC, absent arrays empty."""
     if column.name not in frame.columns:
         empty = (
-            pl.lit([], pl.List(pl.String)) if column.type is LogicalType.STRINGS else pl.lit(None, _TYPES[column.type])
+            pl.lit([], pl.List(pl.String)) if column.type is LogicalType.STRINGS else pl.lit(None, TYPES[column.type])
         )
         return empty.alias(column.name)
     value, kind = pl.col(column.name), frame.schema[column.name]
@@ -90,10 +80,10 @@ def _typed(column: Column, frame: pl.DataFrame) -> pl.Expr:
         raise RefusedError(
             object=f"column {column.name}",
             found=f"type {kind}",
-            expected=f"{column.type.value} ({_TYPES[column.type]})",
+            expected=f"{column.type.value} ({TYPES[column.type]})",
             remedy="Cast the column before it is stored; the store converts no values.",
         )
-    value = value.cast(_TYPES[column.type])
+    value = value.cast(TYPES[column.type])
     if column.format is Format.UUID:
         value = value.str.to_lowercase()
     return value.fill_null([]) if column.type is LogicalType.STRINGS else value
@@ -145,7 +135,7 @@ def _rules(table: Table) -> list[tuple[Column, pl.Expr, str]]:
         if column.values:
             rules.append((column, ~value.is_in(list(column.values)), " | ".join(column.values)))
         if column.format:
-            rules.append((column, ~value.str.contains(_PATTERNS[column.format]), column.format.value))
+            rules.append((column, ~value.str.contains(PATTERNS[column.format]), column.format.value))
         if column.minimum is not None:
             rules.append((column, value < column.minimum, f"at least {column.minimum}"))
         if column.type is LogicalType.STRINGS:
