@@ -1,7 +1,8 @@
 """Which user ids are legal, and how one becomes a directory name without leaving its directory.
 
-Belongs here: the rule both backends and landing share. Any non-empty text is legal (slashes, dots, spaces, emoji): it
-is percent-encoded, so no value can name another path. The limit is what a file system allows a name to have.
+Belongs here: the rule both backends and landing share. Any non-empty text without null characters is legal (slashes,
+dots, spaces, emoji): it is percent-encoded, so no value can name another path. The limit is what a file system allows
+a name to have.
 """
 
 from urllib.parse import quote, unquote
@@ -26,6 +27,8 @@ def user_id_problem(user_id: str) -> str | None:
         return "an empty text"
     if user_id == HIVE_NULL:
         return f"{HIVE_NULL}, which Hive readers take for null"
+    if "\0" in user_id:
+        return "a null character, at which databases end a text"
     try:
         encoded = encode_user_id(user_id)
     except UnicodeEncodeError:

@@ -107,8 +107,8 @@ def test_one_bad_value_refuses_the_frame_and_is_named(store: TableStore, change:
 
 @pytest.mark.parametrize(
     "user_id",
-    ["", "__HIVE_DEFAULT_PARTITION__", "x" * 241, "\N{PARTY POPPER}" * 21],
-    ids=["empty", "Hive's null", "241 bytes", "252 bytes once encoded"],
+    ["", "__HIVE_DEFAULT_PARTITION__", "nul\0inside", "x" * 241, "\N{PARTY POPPER}" * 21],
+    ids=["empty", "Hive's null", "null character", "241 bytes", "252 bytes once encoded"],
 )
 @pytest.mark.parametrize(("table", "row"), [(AUDIENCES, audience()), (USERS, user())], ids=["audiences", "users"])
 def test_an_illegal_user_id_is_refused(store: TableStore, table: Table, row: Row, user_id: str) -> None:

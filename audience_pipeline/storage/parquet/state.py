@@ -90,10 +90,11 @@ class State(Database):
     def forget(self, table: str, partition: Partition, index: str) -> None:
         """Drop what was noted of a partition that has no file: its writer died before the first one."""
         with self.transaction() as db:
-            db.execute(
-                "DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ? AND phase = ?",
-                (index, *partition, RESERVED),
-            )
+            if index == table:
+                db.execute(
+                    "DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ? AND phase = ?",
+                    (index, *partition, RESERVED),
+                )
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
             db.execute("DELETE FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
 
@@ -199,9 +200,12 @@ class State(Database):
         return found[0] if found else None
 
     def drop_partition(self, table: str, partition: Partition, index: str) -> None:
-        """Forget a partition whose file is gone, and its keys, so that its rows can be written again."""
+        """Forget a partition whose file is gone, and the keys placed in it, so that its rows can be written again."""
         with self.transaction() as db:
-            db.execute("DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ?", (index, *partition))
+            db.execute(
+                "DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ? AND archived = ? AND phase = ?",
+                (index, *partition, index != table, PLACED),
+            )
             db.execute("DELETE FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
 

@@ -57,7 +57,7 @@ def _upsert_chunk(core: Core, table: Table, chunk: pl.DataFrame) -> UpsertResult
                 break
             changed = _partitions(written)
             if core.state.begin(table.name, changed, index, _places(table, written), core.clock()):
-                _write(core, table, written, stored, changed, merged.positions)
+                _write(core, table, written, stored, merged.positions)
                 break
     return _result(table, chunk, merged.verdicts, merged.problems, written)
 
@@ -149,13 +149,12 @@ def _write(
     table: Table,
     written: pl.DataFrame,
     stored: pl.DataFrame,
-    changed: set[Partition],
     positions: Mapping[str, int],
 ) -> None:
+    """Replace the partitions of ``written`` and no other, each with the stored rows that stay."""
     kept = with_month(table, stored).join(written.select(table.key), on=table.key, how="anti")
     names = [*table.column_names, MONTH]
-    if len(changed) < kept.select("user_id", MONTH).n_unique():
-        kept = kept.join(written.select("user_id", MONTH).unique(), on=["user_id", MONTH], how="semi")
+    kept = kept.join(written.select("user_id", MONTH).unique(), on=["user_id", MONTH], how="semi")
     frame = pl.concat([kept.select(names), written.select(names)])
     core.replace(table, frame, positions=positions, placed=written[table.key].to_list())
 

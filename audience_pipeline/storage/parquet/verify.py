@@ -35,7 +35,7 @@ def verify(core: Core, *, repair: bool) -> list[Finding]:
     for table in STORED:
         findings += _table(core, table, seen, unread, repair=repair)
     findings += _lost_keys(core, seen, unread, repair=repair)
-    findings += _references(core)
+    findings += _references(core, unread)
     findings += _landed(core)
     seen.close()
     return findings
@@ -195,12 +195,13 @@ def _written_since(core: Core, table: Table, key: str, partition: Partition) -> 
         return key in core.rows(table, core.existing(table, [partition]))[table.key]
 
 
-def _references(core: Core) -> Iterator[Finding]:
+def _references(core: Core, unread: set[tuple[str, Partition]]) -> Iterator[Finding]:
     """Find rows whose reference is absent, or another tenant's."""
     for table in STORED:
         if not table.references or index_of(table) is not table:
             continue
-        partitions = core.existing(table, core.state.partitions(table.name))
+        listed = [each for each in core.state.partitions(table.name) if (table.name, each) not in unread]
+        partitions = core.existing(table, listed)
         for start in range(0, len(partitions), _PORTION):
             rows = core.rows(table, partitions[start : start + _PORTION])
             for reference in table.references:
