@@ -9,14 +9,13 @@ so a reader sees whole months, and a write that dies before that has changed not
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audience_pipeline.errors import CorruptionError, RefusedError, UsageError, storage_errors
-from audience_pipeline.storage.parquet.files import Staging
+from audience_pipeline.storage.parquet.files import Staging, encoded
 from audience_pipeline.storage.parquet.layout import Layout
 
 DIRECTORY = "derived"
@@ -41,7 +40,7 @@ class DerivedTable:
         size = 0
         with Staging.opened(self._layout) as staging:
             for month, rows in months.items():
-                size += staging.add(self.file(month), partial(pq.write_table, rows.cast(schema)))
+                size += staging.add(str(self.file(month)), encoded(rows.cast(schema)))
             staging.publish()
         return size
 

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from audience_pipeline.errors import storage_errors
 from audience_pipeline.storage.contract import LedgerEntry
 from audience_pipeline.storage.parquet.core import Core
-from audience_pipeline.storage.parquet.files import MONTH, make_parents, sync_paths, with_month, write_parquet
+from audience_pipeline.storage.parquet.durable import make_parents, sync_paths
+from audience_pipeline.storage.parquet.files import MONTH, with_month, write_parquet
 from audience_pipeline.storage.parquet.parts import in_groups, metadata_of, part_path, read_parts
 from audience_pipeline.storage.parquet.state import ACCEPTED
 from audience_pipeline.tables import LANDED, POSITION, Table
@@ -71,7 +72,7 @@ class ParquetLanding:
         table = LANDED[entry.table]
         staged = sorted(self._staging(entry).glob("*.parquet"))
         with storage_errors(self._staging(entry)):
-            sync_paths(staged, self._core.layout.root, len(staged))
+            sync_paths(staged, self._core.layout.root)
         parts = [_registered(table, entry, path) for path in staged]
         with self._core.state.transaction() as db:
             db.executemany("INSERT INTO landed_parts (number, month, path, rows) VALUES (?, ?, ?, ?)", parts)
@@ -164,13 +165,13 @@ def staging_directory(staging: Path, number: int) -> Path:
 
 def publish(root: Path, staged: Path, paths: Iterable[str]) -> None:
     """Rename the parts at ``paths`` (below ``root``) into place from the directory ``staged``, and remove that."""
-    changed: set[Path] = set()
+    changed: set[str] = set()
     with storage_errors(staged):
         for path in paths:
             if (waiting := staged / Path(path).name).exists():
                 changed.update(make_parents(root / path, root))
                 waiting.replace(root / path)
-        sync_paths(changed, root, len(changed))
+        sync_paths(changed, root)
     shutil.rmtree(staged, ignore_errors=True)
 
 
