@@ -11,7 +11,7 @@ that its writer died, and re-indexes it from the file.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from audience_pipeline.storage.contract import Placement
@@ -105,7 +105,7 @@ class State(Database):
         month = now.year * 100 + now.month
         db.executemany(
             "INSERT OR IGNORE INTO keys (tbl, key, user_id, month, phase, accepted_month) VALUES (?, ?, ?, ?, ?, ?)",
-            [(table, key, *partition, phase, month) for key, partition in places.items()],
+            [(table, key, *partition, phase, month) for key, partition in sorted(places.items())],
         )
 
     def commit(
@@ -115,18 +115,21 @@ class State(Database):
         index: str,
         positions: Mapping[str, int],
         *,
-        placed: Iterable[str] = (),
+        placed: Collection[str] = (),
         archived: bool = False,
     ) -> None:
-        """Note that the partitions' files are in place: (rows, bytes) of each, and what their keys now hold."""
+        """Note that the partitions' files are in place: (rows, bytes) of each, and what their keys now hold.
+
+        Keys go in their order, so that those of one page of the index are written together.
+        """
         with self.transaction() as db:
             db.executemany(
-                "UPDATE keys SET phase = ?, archived = ? WHERE tbl = ? AND key = ?",
-                [(PLACED, archived, index, key) for key in placed],
+                "UPDATE keys SET phase = ?, archived = ?, position = coalesce(?, position) WHERE tbl = ? AND key = ?",
+                [(PLACED, archived, positions.get(key), index, key) for key in sorted(placed)],
             )
             db.executemany(
                 "UPDATE keys SET position = ? WHERE tbl = ? AND key = ?",
-                [(position, index, key) for key, position in positions.items()],
+                [(positions[key], index, key) for key in sorted(positions.keys() - placed)],
             )
             self.put_partitions(db, table, sizes)
             db.executemany(
