@@ -33,7 +33,7 @@ class Batch:
     @property
     def rows(self) -> pa.Table:
         """The accepted rows of all chunks, with ``_line``."""
-        return pa.concat_tables([chunk.rows for chunk in self.chunks]).combine_chunks()
+        return pa.concat_tables([chunk.rows for chunk in self.chunks])
 
     @property
     def read(self) -> int:

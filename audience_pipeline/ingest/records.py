@@ -7,11 +7,12 @@ reason, is judged by the thorough path, which alone may refuse. So the fast path
 and it accepts exactly what the thorough path accepts with the same result (a property test holds it to that).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
+from msgspec import UNSET
 
 from audience_pipeline.ingest import reasons
 from audience_pipeline.ingest.duplicates import repeats_a_key
@@ -19,11 +20,12 @@ from audience_pipeline.ingest.moments import millis
 from audience_pipeline.ingest.parsing import LINE, NotJsonError, parse
 from audience_pipeline.ingest.rules import Limits, Rules
 from audience_pipeline.ingest.walking import problems_of
-from audience_pipeline.ingest.wire import wire_type
+from audience_pipeline.ingest.wire import json_type, wire_type
 from audience_pipeline.security.checking import check_sealed
 from audience_pipeline.security.keyset import Keyset
-from audience_pipeline.tables import LogicalType, Problem, Table
-from audience_pipeline.tables.canonical import canonical_bounded, canonical_json
+from audience_pipeline.tables import Column, LogicalType, Problem, Table
+from audience_pipeline.tables.canonical import canonical_bounded, canonical_json, encoded_json
+from audience_pipeline.tables.settling import has_free_json, has_times
 from audience_pipeline.tables.shapes import DistributionMetadata
 
 MAX_REASONS = 100
@@ -52,9 +54,17 @@ class Records:
         self._times = tuple(column.name for column in table.of_type(LogicalType.TIMESTAMP))
         self._arrays = tuple(column.name for column in table.of_type(LogicalType.STRINGS))
         self._json = tuple(column.name for column in table.of_type(LogicalType.JSON))
+        self._texts = (*(column.name for column in table.of_type(LogicalType.STRING)), *self._times)
+        self._small = dict(_objects(table))
         self._keyset = keyset
         self._secrets = tuple(column.name for column in table.columns if column.secret)
         self._forces_approval = "metadata.approval_status" in _engine_members(table)
+        self._free = {column.name: has_free_json(column.shape) for column in table.of_type(LogicalType.JSON)}
+        self._changing = {
+            column.name
+            for column in table.of_type(LogicalType.JSON)
+            if column.engine_members or has_times(column.shape)
+        }
 
     def read(self, line: bytes, *, cut: bool = False) -> dict[str, Any]:
         """Return the row of ``line``: text, integers, milliseconds, lists of texts, canonical JSON texts.
@@ -72,12 +82,25 @@ class Records:
             record = self._bounded.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if repeats_a_key(line, record):
-            return None
         values = msgspec.structs.asdict(record)
+        absent = [name for name, value in values.items() if value is UNSET]
+        values.update(dict.fromkeys(absent))
+        encoded = {name: encoded_json(shape) for name in self._json if (shape := values[name]) is not None}
+        if repeats_a_key(line, len(values) - len(absent) + self._colons(values, encoded)):
+            return None
+        for name, decoder in self._small.items():
+            if name in encoded:
+                values[name] = decoder.decode(encoded[name])
         if self._rules.refine(values) or self._broken(values):
             return None
-        return self._row(values, bounded=True)
+        return self._row(values, encoded)
+
+    def _colons(self, values: dict[str, Any], encoded: dict[str, bytes]) -> int:
+        """Count the colons in values as they are written."""
+        texts = [text for name in self._texts if (text := values[name]) is not None]
+        for name in self._arrays:
+            texts += values[name] or ()
+        return "".join(texts).count(":") + b"".join(encoded.values()).count(b":")
 
     def read_thoroughly(self, line: bytes, *, cut: bool = False) -> dict[str, Any]:
         """Return the same as :meth:`read` without the fast path. Raises RefusedRecordError."""
@@ -93,7 +116,7 @@ class Records:
         problems += self._broken(values)
         if problems:
             raise RefusedRecordError(problems, value)
-        return self._row(values, bounded=False)
+        return self._row(values, None)
 
     def _broken(self, values: dict[str, Any]) -> list[Problem]:
         problems = self._rules.broken(values)
@@ -122,8 +145,8 @@ class Records:
                 values[field.name] = msgspec.convert(value[field.name], field.type)
         return values, problems
 
-    def _row(self, values: dict[str, Any], *, bounded: bool) -> dict[str, Any]:
-        """Bring accepted values, in place, to what a row holds."""
+    def _row(self, values: dict[str, Any], encoded: dict[str, bytes] | None) -> dict[str, Any]:
+        """Bring accepted values, in place, to what a row holds; ``encoded`` are JSON columns of bounded types."""
         if self._forces_approval and values["status"] == "scheduled" and not self._limits.trust_landed_approval:
             _await_approval(values)
         for name in self._times:
@@ -131,10 +154,14 @@ class Records:
                 values[name] = millis(moment)
         for name in self._arrays:
             values[name] = values[name] or []
-        canonical = canonical_bounded if bounded else canonical_json
         for name in self._json:
-            if (shape := values[name]) is not None:
-                values[name] = canonical(shape)
+            if (shape := values[name]) is None:
+                continue
+            if encoded is None or name in self._changing:
+                values[name] = canonical_json(shape)
+            else:
+                known = encoded_json(shape) if name in self._small else encoded[name]
+                values[name] = canonical_bounded(shape, known, free=self._free[name])
         return values
 
 
@@ -142,7 +169,7 @@ def _is_unusual(line: bytes) -> bool:
     """Return whether the limits that types do not check may be exceeded."""
     if len(line) > _LONG_BYTES and (len(line) > reasons.MAX_TEXT or line.count(b",") >= reasons.MAX_ITEMS):
         return True
-    return b"\\u00" in line and b"\\u0000" in line
+    return b"\\" in line and b"\\u0000" in line
 
 
 def _await_approval(values: dict[str, Any]) -> None:
@@ -150,6 +177,17 @@ def _await_approval(values: dict[str, Any]) -> None:
     metadata = values["metadata"] or DistributionMetadata()
     metadata.approval_status, metadata.approved_by = "pending", None
     values["metadata"] = metadata
+
+
+def _objects(table: Table) -> "Iterator[tuple[str, msgspec.json.Decoder[Any]]]":
+    """Yield JSON columns that are one object, with the decoder to which null and absent members are the same."""
+    for column in table.of_type(LogicalType.JSON):
+        if not _is_list(column):
+            yield column.name, msgspec.json.Decoder(json_type(column, bounded=True))
+
+
+def _is_list(column: Column) -> bool:
+    return get_origin(column.shape) is list
 
 
 def _engine_members(table: Table) -> set[str]:

@@ -7,18 +7,20 @@ line that is no JSON may have one anywhere. Whole files with plaintext credentia
 (:mod:`.plaintext`).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from audience_pipeline.ingest.wire import wire_type
 from audience_pipeline.security.checking import is_plaintext
 from audience_pipeline.security.keyset import Keyset, load_keyset
-from audience_pipeline.settings import Settings
 from audience_pipeline.tables import Table
 
+if TYPE_CHECKING:
+    from audience_pipeline.settings import Settings
 
-def configured_keyset(settings: Settings) -> Keyset:
+
+def configured_keyset(settings: "Settings") -> Keyset:
     """Return the keyset the settings name, made on first use.
 
     Raises:

@@ -15,7 +15,7 @@ from msgspec import inspect
 
 from audience_pipeline.ingest import reasons
 from audience_pipeline.tables import Problem
-from audience_pipeline.tables.canonical import INT64_MAX, INT64_MIN, MAX_DEPTH
+from audience_pipeline.tables.settling import INT64_MAX, INT64_MIN, MAX_DEPTH
 
 
 @singledispatch

@@ -20,12 +20,13 @@ _TIME = Annotated[str, msgspec.Meta(description="an ISO 8601 time such as 2025-0
 
 @cache
 def wire_type(table: Table, *, bounded: bool) -> type[msgspec.Struct]:
-    """Return the struct of one record of ``table``: required members without a default, all others null by default."""
+    """Return the struct of one record of ``table``: required members without a default, all others UNSET by default."""
     fields: list[Any] = []
     for column in table.columns:
         kind = _type(column, bounded=bounded)
-        fields.append((column.name, kind) if column.required else (column.name, kind | None, None))
-    return msgspec.defstruct(table.name, fields, forbid_unknown_fields=True, omit_defaults=True, kw_only=True)
+        optional = (column.name, kind | None | msgspec.UnsetType, msgspec.UNSET)
+        fields.append((column.name, kind) if column.required else optional)
+    return msgspec.defstruct(table.name, fields, forbid_unknown_fields=True, kw_only=True)
 
 
 def _type(column: Column, *, bounded: bool) -> Any:  # noqa: ANN401 - types, as msgspec takes them
@@ -40,4 +41,10 @@ def _type(column: Column, *, bounded: bool) -> Any:  # noqa: ANN401 - types, as 
         case LogicalType.STRINGS:
             return list[str]
         case LogicalType.JSON:
-            return rewritten(column.shape, {Any: BOUNDED, datetime: _TIME} if bounded else {datetime: _TIME})
+            return json_type(column, bounded=bounded, tells_null=bounded)
+
+
+def json_type(column: Column, *, bounded: bool, tells_null: bool = False) -> Any:  # noqa: ANN401 - a type
+    """Return the type of a JSON column; ``tells_null`` as in :func:`audience_pipeline.tables.rewriting.rewritten`."""
+    instead = {Any: BOUNDED, datetime: _TIME} if bounded else {datetime: _TIME}
+    return rewritten(column.shape, instead, tells_null=tells_null)

@@ -4,6 +4,7 @@ Belongs here: the worker processes. Started, not forked: a fork of a process tha
 little, and at most a few blocks are on their way at once, so memory stays bounded.
 """
 
+import gc
 import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -62,7 +63,9 @@ def _alone(line: LongLine, chunks: Chunks) -> tuple[None, Chunk]:
 
 
 def _start(table: str, limits: Limits) -> None:
+    """Make this process ready to judge. Records hold no cycles, so looking for some is time lost."""
     global _chunks  # noqa: PLW0603 - what a worker process is made for
+    gc.disable()
     _chunks = Chunks(TABLES[table], Records(TABLES[table], limits))
 
 

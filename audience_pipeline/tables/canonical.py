@@ -10,31 +10,23 @@ do not agree on keeping the difference.
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from audience_pipeline.tables.declaration import Column, Owner, Table
 from audience_pipeline.tables.rewriting import BOUNDED, rewritten
-from audience_pipeline.tables.shapes import utc_millis
+from audience_pipeline.tables.settling import has_free_json, has_times, is_settled, settled
 from audience_pipeline.tables.types import LogicalType
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-MAX_DEPTH = 100
-_LEAVES = frozenset({str, bool, type(None), datetime})
-_EXACT_DOUBLE = 2**53
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _NOTHING = (b"{}", b"null")
-_UNSETTLED = (b".0,", b".0}", b".0]", b'_at":"')
-"""What the text of a value may contain that is not settled: doubles without a fraction, and times."""
 
 
 def canonical_json(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
@@ -43,7 +35,7 @@ def canonical_json(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
     The value is brought to its canonical form in place. Raises OverflowError for an integer beyond 64 bits or a double
     that is not finite, RecursionError for nesting deeper than ``MAX_DEPTH``.
     """
-    value = _settled(value, 0)
+    value = settled(value)
     if value is None:
         return None
     text = _ENCODER.encode(value).decode()
@@ -59,19 +51,27 @@ def canonical_text(column: Column, text: str | None) -> str | None:
     """
     if text is None:
         return None
+    decoder, free, timed = _plan(column)
     try:
-        value = _decoder(column, bounded=True).decode(text)
+        value = decoder.decode(text)
     except msgspec.ValidationError:
-        return canonical_json(_decoder(column, bounded=False).decode(text))
-    return canonical_bounded(value)
+        return canonical_json(msgspec.json.decode(text, type=column.json_type))
+    return canonical_json(value) if timed else canonical_bounded(value, encoded_json(value), free=free)
 
 
-def canonical_bounded(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
-    """Return the same as :func:`canonical_json` for a value decoded with bounded types, sooner in most cases."""
-    encoded = _ENCODER.encode(value)
-    for mark in _UNSETTLED:
-        if mark in encoded:
-            return canonical_json(value)
+def encoded_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return the text of ``value`` with sorted keys, its numbers and times as they are."""
+    return _ENCODER.encode(value)
+
+
+def canonical_bounded(value: Any, encoded: bytes, *, free: bool) -> str | None:  # noqa: ANN401 - any JSON value
+    """Return the same as :func:`canonical_json`, sooner, for a value that was decoded with bounded types.
+
+    ``encoded`` is its :func:`encoded_json`; ``free`` says whether its type has JSON no shape describes; times it may
+    not have.
+    """
+    if free and b".0" in encoded and not is_settled(value):
+        return canonical_json(value)
     return None if encoded in _NOTHING else encoded.decode()
 
 
@@ -136,63 +136,7 @@ def _is_compared(column: Column, member: str) -> bool:
 
 
 @cache
-def _decoder(column: Column, *, bounded: bool) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(rewritten(column.json_type, {Any: BOUNDED}) if bounded else column.json_type)
-
-
-def _settled(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
-    """Bring times to UTC milliseconds and free numbers to their one form, in place where there is a place."""
-    kind = type(value)
-    if kind in _LEAVES:
-        return value
-    if kind is float or kind is int:
-        return _settled_number(value)
-    if depth >= MAX_DEPTH:
-        message = f"nested more than {MAX_DEPTH} levels deep"
-        raise RecursionError(message)
-    if kind is dict:
-        _settle_items(value, value.items(), depth + 1)
-    elif kind is list:
-        _settle_items(value, enumerate(value), depth + 1)
-    else:
-        _settle_members(value, depth + 1)
-    return value
-
-
-def _settle_items(container: Any, items: Iterable[tuple[Any, Any]], depth: int) -> None:  # noqa: ANN401 - dict or list
-    for place, item in items:
-        if type(item) not in _LEAVES and (settled := _settled(item, depth)) is not item:
-            container[place] = settled
-
-
-def _settled_number(value: float) -> float:
-    if abs(value) <= _EXACT_DOUBLE:
-        return int(value) if value == int(value) else value
-    if not math.isfinite(value) or (type(value) is int and not INT64_MIN <= value <= INT64_MAX):
-        message = "a number beyond 64 bits"
-        raise OverflowError(message)
-    return value
-
-
-def _settle_members(shape: msgspec.Struct, depth: int) -> None:
-    times, free = _unsettled(type(shape))
-    for name in free:
-        if (member := getattr(shape, name)) is not None:
-            setattr(shape, name, _settled(member, depth))
-    for name in times:
-        if (moment := getattr(shape, name)) is not None:
-            setattr(shape, name, utc_millis(moment))
-
-
-@cache
-def _unsettled(shape: type[msgspec.Struct]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the members of ``shape`` that are times, and those that hold free JSON."""
-    fields = msgspec.structs.fields(shape)
-    times = tuple(each.name for each in fields if datetime in (each.type, *get_args(each.type)))
-    free = tuple(each.name for each in fields if _is_free(each.type))
-    return times, free
-
-
-def _is_free(kind: Any) -> bool:  # noqa: ANN401 - any type a struct member may have
-    """Return whether ``kind`` is JSON no shape describes, which may be an object of any members."""
-    return kind is Any or get_origin(kind) is dict or any(_is_free(part) for part in get_args(kind))
+def _plan(column: Column) -> "tuple[msgspec.json.Decoder[Any], bool, bool]":
+    """Return the decoder of bounded types for a column, and whether it has free JSON, and times."""
+    kind = column.json_type
+    return msgspec.json.Decoder(rewritten(kind, {Any: BOUNDED})), has_free_json(kind), has_times(kind)

@@ -21,12 +21,16 @@ BOUNDED: Any = _Scalar | list[_Level2] | dict[str, _Level2]
 """Free JSON of at most three levels and 64-bit integers."""
 
 
-def rewritten(kind: Any, instead: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - types, as msgspec takes them
-    """Return ``kind`` with every type in it that ``instead`` names replaced, inside structs too."""
+def rewritten(kind: Any, instead: Mapping[Any, Any], *, tells_null: bool = False) -> Any:  # noqa: ANN401 - a type
+    """Return ``kind``, a type as msgspec takes it, with every type that ``instead`` names replaced, in structs too.
+
+    A struct that ``tells_null`` keeps a member that is null apart from one that is absent (msgspec.UNSET), itself and
+    not further inside.
+    """
     if kind in instead:
         return instead[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _struct(kind, instead)
+        return _struct(kind, instead, tells_null=tells_null)
     origin, parts = get_origin(kind), get_args(kind)
     if origin is None or origin is Literal:
         return kind
@@ -38,11 +42,14 @@ def rewritten(kind: Any, instead: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - t
     return functools.reduce(operator.or_, parts)
 
 
-def _struct(kind: type[msgspec.Struct], instead: Mapping[Any, Any]) -> type[msgspec.Struct]:
-    fields = [
-        (each.name, rewritten(each.type, instead))
-        if each.required
-        else (each.name, rewritten(each.type, instead), each.default)
-        for each in msgspec.structs.fields(kind)
-    ]
+def _struct(kind: type[msgspec.Struct], instead: Mapping[Any, Any], *, tells_null: bool) -> type[msgspec.Struct]:
+    fields: list[Any] = []
+    for each in msgspec.structs.fields(kind):
+        part = rewritten(each.type, instead)
+        if each.required:
+            fields.append((each.name, part))
+        elif tells_null:
+            fields.append((each.name, part | msgspec.UnsetType, msgspec.UNSET))
+        else:
+            fields.append((each.name, part, each.default))
     return msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=True, omit_defaults=True, kw_only=True)

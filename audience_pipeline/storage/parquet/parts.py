@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audience_pipeline.errors import CorruptionError, storage_errors
@@ -45,6 +46,17 @@ def metadata_of(entry: LedgerEntry, month: int) -> dict[str, str]:
         "ledger_name": entry.name,
         "month": str(month),
     }
+
+
+def by_month(table: Table, rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the rows of each month with the month; all rows with 0 where the table has no months."""
+    if not table.by_month:
+        yield 0, rows
+        return
+    created = rows.column("created_at")
+    months = pc.add(pc.multiply(pc.year(created), 100), pc.month(created))
+    for month in sorted(pc.unique(months).to_pylist()):
+        yield month, rows.filter(pc.equal(months, month))
 
 
 def read_parts(table: Table, paths: Sequence[Path]) -> pa.Table:
@@ -89,7 +101,7 @@ def _by_user(table: Table, parts: Sequence[Path], buckets: int, scratch: Path) -
                 rows = read_parts(table, [part])
                 bucket = (pl.Series(rows.column("user_id")).hash() % buckets).to_arrow()
                 for number, writer in enumerate(writers):
-                    writer.write_table(rows.filter(pa.compute.equal(bucket, number)))
+                    writer.write_table(rows.filter(pc.equal(bucket, number)))
             for writer in writers:
                 writer.close()
         for path in paths:
