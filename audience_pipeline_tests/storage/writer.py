@@ -34,6 +34,8 @@ from audience_pipeline_tests.storage.model import Model
 USERS = ("ann", "bob/../eve", "c=%d")
 MONTHS = (MAY, JUNE, JULY)
 KEYS = 36
+HALF_MOVED = ("duplicate key", "index")
+"""What is found of a move that was killed between its two writes, until it is run again."""
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 

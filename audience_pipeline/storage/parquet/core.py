@@ -47,7 +47,7 @@ class Core:
         for partition in pending.intersection(partitions):
             with self.locks.try_hold(_lock_name(table, partition)) as held:
                 if held:
-                    self._recover(table, {partition})
+                    self.reindex(table, partition)
                     recovered = True
         return recovered
 

@@ -6,7 +6,7 @@ Belongs here: opening, closing, and handing each verb its parts. Does not belong
 import fcntl
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -31,8 +31,8 @@ from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.locks import Locks
 from audience_pipeline.storage.parquet.rebuild import rebuild, set_aside
 from audience_pipeline.storage.parquet.state import State
+from audience_pipeline.tables import STORED, Problem, Table
 from audience_pipeline.tables import Layout as TableLayout
-from audience_pipeline.tables import Problem, Table
 from audience_pipeline.tables.canonical import content_digest
 from audience_pipeline.tables.landed import LINES_PER_FILE
 
@@ -60,6 +60,7 @@ class ParquetStore:
             self._layout.staging.mkdir(mode=0o700, exist_ok=True)
             self._presence = os.open(self._layout.state / "open.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._core = Core(self._layout, self._open_state(), Locks(self._layout.state / "locks"), clock)
+        self._recover()
         self._duck = reading.Duck()
         self.landing = ParquetLanding(self._core)
 
@@ -97,6 +98,13 @@ class ParquetStore:
         except CorruptionError:
             set_aside(path)
             return rebuild(self._layout, path)
+
+    def _recover(self) -> None:
+        """Re-index what dead writers left, so that reads list the files they finished; damage is for verify to tell."""
+        for table in STORED:
+            pending = [partition for _, partition in self._core.state.pending(table.name)]
+            with suppress(CorruptionError):
+                self._core.recover_free(table, pending)
 
     def upsert(self, table: Table, rows: "pa.Table", *, canonical: bool = False) -> UpsertResult:
         """Insert or update by key; see the contract."""
