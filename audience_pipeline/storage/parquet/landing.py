@@ -20,8 +20,8 @@ from audience_pipeline.errors import storage_errors
 from audience_pipeline.storage.contract import LedgerEntry
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.durable import make_parents, sync_paths
-from audience_pipeline.storage.parquet.files import MONTH, with_month, write_parquet
-from audience_pipeline.storage.parquet.parts import in_groups, metadata_of, part_path, read_parts
+from audience_pipeline.storage.parquet.files import write_parquet
+from audience_pipeline.storage.parquet.parts import by_month, in_groups, metadata_of, part_path, read_parts
 from audience_pipeline.storage.parquet.state import ACCEPTED
 from audience_pipeline.tables import LANDED, POSITION, Table
 from audience_pipeline.tables.arrow import arrow_schema
@@ -57,14 +57,12 @@ class ParquetLanding:
         """Write accepted rows aside, a part a month; see the contract."""
         table = LANDED[entry.table]
         directory = self._staging(entry)
-        frame = with_month(table, pl.DataFrame(rows))
         with storage_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
             sequence = len(list(directory.iterdir()))
-            for (month,), part in frame.group_by(MONTH, maintain_order=True):
-                landed = part.drop(MONTH).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(table))
-                path = directory / part_path(table, entry.number, sequence, int(str(month))).name
-                write_parquet(table, landed, path, metadata_of(entry, int(str(month))))
+            for month, part in by_month(table, rows):
+                path = directory / part_path(table, entry.number, sequence, month).name
+                write_parquet(table, part, path, metadata_of(entry, month))
                 sequence += 1
 
     def finish(self, entry: LedgerEntry, counts: Mapping[str, int]) -> frozenset[int]:
