@@ -114,7 +114,7 @@ def _against_base(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) ->
         (newer | tie & (digest > base_digest)).alias("_outranks"),
         (newer & (digest != base_digest) | tie & (digest > base_digest)).alias("_beats"),
         pl.any_horizontal(moved or [pl.lit(value=False)]).alias("_moved"),
-    ).collect()
+    ).collect(engine="in-memory")
 
 
 def _moved(table: Table, found: Mapping[str, Any]) -> Problem:
@@ -174,7 +174,9 @@ def _settle(table: Table, held: pl.DataFrame, problems: Mapping[int, Problem]) -
         .otherwise(pl.lit(Verdict.STALE))
     )
     joined = held.lazy().join(winner, on=table.key, how="left", maintain_order="left")
-    settled = joined.with_columns(verdict.alias("_verdict"), (pl.col("_digest") == final).alias("_holds")).collect()
+    settled = joined.with_columns(verdict.alias("_verdict"), (pl.col("_digest") == final).alias("_holds")).collect(
+        engine="in-memory"
+    )
     verdicts = {row: Verdict(name) for row, name in settled.select(ROW, "_verdict").iter_rows()}
     verdicts |= dict.fromkeys(problems, Verdict.REFUSED)
     written = settled.filter(pl.col("_verdict").is_in([Verdict.INSERTED, Verdict.UPDATED]))
@@ -204,4 +206,4 @@ def _positions(table: Table, settled: pl.DataFrame) -> dict[str, int]:
     """Return the newest position of the content each key holds, where it is newer than the one on record."""
     newer = (pl.col(POSITION) > pl.col(POSITION + _BASE)) | pl.col(ROW + _BASE).is_not_null()
     found = settled.lazy().filter(pl.col("_holds") & newer).group_by(table.key).agg(pl.col(POSITION).max())
-    return dict(found.collect().iter_rows())
+    return dict(found.collect(engine="in-memory").iter_rows())

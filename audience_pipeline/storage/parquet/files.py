@@ -41,7 +41,7 @@ def read_files(table: Table, paths: Sequence[Path]) -> pl.DataFrame:
     if not paths:
         return pl.DataFrame(arrow_schema(table).empty_table())
     try:
-        frame = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False).collect()
+        frame = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False).collect(engine="in-memory")
     except OSError as error:
         raise storage_error(error, error.filename or paths[0]) from error
     except pl.exceptions.PolarsError as error:
@@ -55,7 +55,7 @@ def read_keys(table: Table, paths: Sequence[Path]) -> dict[str, list[str]]:
         return {}
     scan = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False, include_file_paths="_path")
     try:
-        found = scan.select("_path", table.key).group_by("_path").all().collect()
+        found = scan.select("_path", table.key).group_by("_path").all().collect(engine="in-memory")
     except pl.exceptions.PolarsError as error:
         raise _unreadable(table, paths, error) from error
     return dict(found.iter_rows())

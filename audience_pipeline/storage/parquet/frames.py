@@ -35,7 +35,7 @@ def prepare(table: Table, rows: pa.Table, position: int, *, canonical: bool = Fa
     _check_names(table, rows)
     frame = pl.DataFrame(pl.from_arrow(rows))
     typed = [_typed(column, frame) for column in table.columns]
-    frame = frame.lazy().select(*typed, _position(frame, position)).with_row_index(ROW).collect()
+    frame = frame.lazy().select(*typed, _position(frame, position)).with_row_index(ROW).collect(engine="in-memory")
     return with_month(table, admit(table, frame, canonical=canonical))
 
 
