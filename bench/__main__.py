@@ -6,13 +6,18 @@ A full run writes docs/benchmarks.md; a partial one only prints.
 import sys
 from collections.abc import Callable
 
-from bench.initial import initial
+from bench.importing import importing
+from bench.ingest import ingest
+from bench.initial import initial, large
 from bench.measuring import Result
-from bench.report import PAGE, lines, page
-from bench.upserts import one_month, spread
+from bench.patterns import by_id, patterns
+from bench.report import HEAD, PAGE, line, page
+from bench.upserts import growth, one_month, spread
 from bench.workbench import Workbench
 
-ROWS: dict[str, Callable[[Workbench], Result]] = {"one_month": one_month, "spread": spread, "initial": initial}
+ROWS: dict[str, Callable[[Workbench], list[Result]]] = {
+    each.__name__: each for each in (one_month, spread, initial, large, patterns, by_id, growth, ingest, importing)
+}
 
 
 def main(names: list[str]) -> None:
@@ -20,14 +25,16 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         sys.exit(f"found {', '.join(unknown)}, expected some of {', '.join(ROWS)}, or nothing to run all")
-    results = []
+    results: list[Result] = []
+    print("\n".join(HEAD))
     with Workbench.opened() as bench:
         for name in names or ROWS:
-            print(f"{name} …", file=sys.stderr)
-            results.append(ROWS[name](bench))
-            print("\n".join(lines(results[-1:])[2 if len(results) > 1 else 0 :]), flush=True)
+            found = ROWS[name](bench)
+            print("\n".join(map(line, found)), flush=True)
+            results += found
     if not names:
         PAGE.write_text(page(results))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Run = Callable[[], object]
+GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,14 @@ def at_most(what: str, bar: float, ours: Times, other: Times, note: str = "") ->
     """Judge "at most so many times the other's time", by medians."""
     ratio = ours.median / other.median
     return Result(what, str(ours), str(other), f"{ratio:.2f}x", f"≤ {bar:g}x", ratio <= bar, note)
+
+
+def at_most_bytes(what: str, bar: int, found: int, note: str = "") -> Result:
+    """Judge an amount of memory."""
+    return Result(what, "", "", f"{found / GIB:.2f} GiB", f"≤ {bar / GIB:g} GiB", found <= bar, note)
+
+
+def flat(what: str, large: Times, small: Times, note: str = "") -> Result:
+    """Judge "the same within a fifth, in a store ten times as large", by medians."""
+    ratio = large.median / small.median
+    return Result(what, str(large), str(small), f"{ratio:.2f}x", "0.8x to 1.2x", 0.8 <= ratio <= 1.2, note)

@@ -15,6 +15,9 @@ from bench.measuring import Result
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _PACKAGES = ("audience_pipeline", "polars", "duckdb", "pyarrow", "dagster", "msgspec", "deltalake", "orjson")
 
+HEAD = ("| what | ours | other | found | bar | verdict | how |", "|---|---|---|---|---|---|---|")
+"""The head of the table."""
+
 _TEMPLATE = """# Benchmarks
 
 Every line compares two programs in one run, in turns, on the same data; times are medians of several repeats after a
@@ -32,7 +35,7 @@ Repeat it with `make bench` (it needs about 3 GB of free space and writes this p
 def page(results: Sequence[Result]) -> str:
     """Return the page's text."""
     return _TEMPLATE.format(
-        table="\n".join(lines(results)),
+        table="\n".join([*HEAD, *map(line, results)]),
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         cores=os.cpu_count(),
         python=platform.python_version(),
@@ -40,10 +43,7 @@ def page(results: Sequence[Result]) -> str:
     )
 
 
-def lines(results: Sequence[Result]) -> list[str]:
-    """Return the table's lines, its head first."""
-    head = ["| what | ours | other | found | bar | verdict | how |", "|---|---|---|---|---|---|---|"]
-    return head + [
-        f"| {each.what} | {each.ours} | {each.other} | {each.found} | {each.bar} | {each.verdict} | {each.note} |"
-        for each in results
-    ]
+def line(result: Result) -> str:
+    """Return a result as a line of the table."""
+    cells = result.what, result.ours, result.other, result.found, result.bar, result.verdict, result.note
+    return f"| {' | '.join(cells)} |"
