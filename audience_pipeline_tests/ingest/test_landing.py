@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from audience_pipeline.tables import AUDIENCES, POSITION, USERS
-from audience_pipeline_tests.ingest.builders import audience, distribution, line, platform, user, uuid, write
+from audience_pipeline_tests.ingest.builders import Record, audience, distribution, line, platform, user, uuid, write
 from audience_pipeline_tests.ingest.conftest import Place
 
 
@@ -63,7 +63,7 @@ def test_unfinished_and_hidden_files_are_left_alone(place: Place) -> None:
 
 
 def test_a_replayed_file_changes_nothing_and_counts_as_before(place: Place) -> None:
-    sent = [audience(1), b"broken", audience(2)]
+    sent: list[Record | bytes] = [audience(1), b"broken", audience(2)]
     first = place.ingest("audiences", sent)
     before = {path: path.stat().st_mtime_ns for path in place.settings.data_dir.rglob("*.parquet")}
     second = place.ingest("audiences", sent)
@@ -111,7 +111,7 @@ def test_counts_add_up_to_the_records_read(place: Place) -> None:
 @pytest.mark.parametrize("change", [{"user_id": "another"}, {"created_at": "2025-05-03T10:20:30.457Z"}])
 def test_a_record_that_moves_an_existing_key_is_refused(place: Place, change: dict[str, str]) -> None:
     place.ingest("audiences", [audience()])
-    report = place.ingest("audiences", [audience(updated_at="2025-06-01T00:00:00Z", **change)])
+    report = place.ingest("audiences", [{**audience(updated_at="2025-06-01T00:00:00Z"), **change}])
     assert (report.updated, report.rejected) == (0, 1)
     assert place.codes() == [{"immutable"}]
     assert place.rows("audiences")[0]["user_id"] == "user123"

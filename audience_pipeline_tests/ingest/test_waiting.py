@@ -42,7 +42,7 @@ def test_landing_alone_tries_waiting_records_again_too(place: Place) -> None:
     place.drop("audiences", "a.ndjson", [audience()])
     place.drop("platforms", "p.ndjson", [platform()])
     *_, retried = place.land()
-    assert (retried.table, retried.accepted, retried.months) == ("distributions", 1, {202506})
+    assert (retried.table, retried.accepted, retried.months) == ("distributions", 1, frozenset({202506}))
     assert place.entries() == []
     assert place.store.landing.read(DISTRIBUTIONS).num_rows == 1
 
