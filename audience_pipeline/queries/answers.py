@@ -8,17 +8,17 @@ No directory is listed: the store's index names a user's files, those of the mon
 key, so an answer costs the same in a store of any size.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
 
-from audience_pipeline.errors import CorruptionError, UsageError
+from audience_pipeline.errors import UsageError
 from audience_pipeline.queries.patterns import AccessPattern, pattern_named
 from audience_pipeline.storage.contract import Placement
+from audience_pipeline.storage.parquet.steady import damage_told, steady
 from audience_pipeline.tables import TABLES, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
@@ -55,6 +55,7 @@ def run(store: FileStore, name: str, *, include_archive: bool = False, **paramet
     Raises:
         UsageError: no such pattern, or parameters it does not take.
         CorruptionError: a file could not be read.
+        ConflictError: files were replaced again and again while they were read.
     """
     pattern = pattern_named(name)
     arguments = pattern.arguments(parameters)
@@ -80,9 +81,10 @@ def _read(
     if not files and not archived:
         return schema.empty_table()
     bound = {**arguments, "files": files, **({"archived": archived} if archived else {})}
-    with _unreadable_files(pattern.table):
-        found = store.cursor().sql(_statement(pattern.name, with_archive=bool(archived)), params=bound)
-        return found.to_arrow_table().cast(schema)
+    statement = _statement(pattern.name, with_archive=bool(archived))
+    with damage_told(pattern.table):
+        found = steady([*files, *archived], lambda: store.cursor().sql(statement, params=bound).to_arrow_table())
+    return found.cast(schema)
 
 
 def _archive(pattern: AccessPattern) -> Table:
@@ -136,16 +138,3 @@ SELECT DISTINCT ON ({key}) {columns} FROM (
   UNION ALL BY NAME
   SELECT *, TRUE AS is_archived FROM read_parquet($archived, hive_partitioning = false, allow_empty = true)
 ) ORDER BY {key}, is_archived"""
-
-
-@contextmanager
-def _unreadable_files(table: Table) -> Iterator[None]:
-    try:
-        yield
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise CorruptionError(
-            table.name,
-            found=str(error).splitlines()[0],
-            expected="readable Parquet files",
-            remedy="Run `audience-pipeline verify` to see which files are damaged and what can be repaired.",
-        ) from error

@@ -7,6 +7,7 @@ import polars as pl
 
 from audience_pipeline.storage.parquet.files import MONTH, with_month
 from audience_pipeline.storage.parquet.layout import Partition, relative_path
+from audience_pipeline.storage.parquet.steady import steady
 from audience_pipeline.tables import Table
 
 _PATH = "_path"
@@ -18,7 +19,7 @@ def misplaced(table: Table, root: Path, paths: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame(schema=dict.fromkeys((table.key, "file", "belongs in"), pl.String))
     columns = dict.fromkeys((table.key, "user_id", *(["created_at"] if table.by_month else [])))
     rows = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False, include_file_paths=_PATH)
-    frame = with_month(table, rows.select(*columns, _PATH).collect())
+    frame = with_month(table, steady(paths, lambda: rows.select(*columns, _PATH).collect()))
     homes = frame.select("user_id", MONTH).unique()
     belongs = [relative_path(table, Partition(user, month)) for user, month in homes.iter_rows()]
     frame = frame.join(homes.with_columns(pl.Series("belongs in", belongs, pl.String)), on=["user_id", MONTH])

@@ -6,17 +6,19 @@ state gives exactly the files of a user and a month range, and the key index the
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from audience_pipeline.errors import CorruptionError, UsageError
+from audience_pipeline.errors import ConflictError, UsageError
 from audience_pipeline.storage.contract import EVERYTHING, Predicate, Query
 from audience_pipeline.storage.parquet.core import Core, index_of
 from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.storage.parquet.steady import damage_told, steady
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
 
@@ -53,8 +55,8 @@ def files(core: Core, table: Table, *, user_id: str | None = None, months: tuple
 def read(core: Core, duck: Duck, table: Table, query: Query) -> pa.Table:
     """Return the rows a query asks for, in the declared types."""
     columns = _known(table, query.columns if query.columns is not None else table.column_names)
-    paths = files(core, table, user_id=query.user_id, months=_months(table, query))
-    return select(duck, table, paths, columns, _predicates(query), query)
+    homes = core.state.partitions(table.name, user_id=query.user_id, months=_months(table, query), newest_first=True)
+    return _rows(core, table, homes, partial(select, duck, table, columns, _predicates(query), query))
 
 
 def get(core: Core, duck: Duck, table: Table, keys: Sequence[str], columns: Sequence[str] | None) -> pa.Table:
@@ -63,18 +65,32 @@ def get(core: Core, duck: Duck, table: Table, keys: Sequence[str], columns: Sequ
     archived = index is not table
     placements = core.state.placements(index.name, list(keys)).values()
     homes = {Partition(place.user_id, place.month) for place in placements if place.archived == archived}
-    paths = [str(core.layout.path(table, partition)) for partition in core.existing(table, sorted(homes))]
     names = _known(table, columns if columns is not None else table.column_names)
-    return select(duck, table, paths, names, [Predicate(table.key, "in", list(keys))])
+    where = [Predicate(table.key, "in", list(keys))]
+    return _rows(
+        core, table, core.existing(table, sorted(homes)), partial(select, duck, table, names, where, EVERYTHING)
+    )
+
+
+def _rows(
+    core: Core, table: Table, homes: Sequence[Partition], read_files: Callable[[Sequence[str]], pa.Table]
+) -> pa.Table:
+    """Read the files of partitions; where writers keep replacing them, they have to wait for once."""
+    paths = [str(core.layout.path(table, partition)) for partition in homes]
+    try:
+        return steady(paths, lambda: read_files(paths))
+    except ConflictError:
+        with core.hold(table, homes):
+            return read_files(paths)
 
 
 def select(
     duck: Duck,
     table: Table,
-    paths: Sequence[str],
     columns: Sequence[str],
-    where: Sequence[Predicate] = (),
-    query: Query = EVERYTHING,
+    where: Sequence[Predicate],
+    query: Query,
+    paths: Sequence[str],
 ) -> pa.Table:
     """Run one statement over files: identifiers come from the declaration, values are bound."""
     schema = pa.schema([arrow_schema(table).field(name) for name in columns])
@@ -87,15 +103,8 @@ def select(
     if query.limit is not None:
         statement += " LIMIT ?"
         values.append(query.limit)
-    try:
+    with damage_told(table):
         found = duck.cursor().sql(statement, params=[list(paths), *values]).to_arrow_table()
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise CorruptionError(
-            table.name,
-            found=str(error).splitlines()[0],
-            expected="readable partition files",
-            remedy="Run `audience-pipeline verify` to see which files are damaged and what can be repaired.",
-        ) from error
     return found.cast(schema)
 
 

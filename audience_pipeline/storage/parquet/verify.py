@@ -203,7 +203,9 @@ def _references(core: Core, unread: set[tuple[str, Partition]]) -> Iterator[Find
         listed = [each for each in core.state.partitions(table.name) if (table.name, each) not in unread]
         partitions = core.existing(table, listed)
         for start in range(0, len(partitions), _PORTION):
-            rows = core.rows(table, partitions[start : start + _PORTION])
+            portion = partitions[start : start + _PORTION]
+            with core.hold(table, portion):
+                rows = core.rows(table, portion)
             for reference in table.references:
                 yield from _dangling(core, table, reference, rows)
 
