@@ -41,6 +41,9 @@ CREATE TABLE IF NOT EXISTS landed_parts (
 ) WITHOUT ROWID;
 """
 
+_MEND = "Free space or mend permissions, and run again."
+_REBUILD = "End what uses the store and remove the file: the next command rebuilds it from the data files."
+
 
 class Database:
     """One connection to the state, shared by the threads of a process."""
@@ -109,10 +112,6 @@ class Database:
 
 
 def _broken(path: Path, error: sqlite3.DatabaseError) -> StorageError:
-    kind = CorruptionError if "malformed" in str(error) or "not a database" in str(error) else StorageError
-    return kind(
-        path,
-        found=str(error),
-        expected="a readable state database",
-        remedy="Free space or mend permissions; if the file is damaged, run `audience-pipeline verify --repair`.",
-    )
+    damaged = "malformed" in str(error) or "not a database" in str(error)
+    kind, remedy = (CorruptionError, _REBUILD) if damaged else (StorageError, _MEND)
+    return kind(path, found=str(error), expected="a readable state database", remedy=remedy)
