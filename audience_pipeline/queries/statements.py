@@ -17,7 +17,8 @@ from audience_pipeline.tables.duckdb import quoted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s*ANALYZE\b)?(\s*\([^)]*\))?", re.IGNORECASE)
+# Nothing a comment or a quoted text could hide in, so that what remains is what DuckDB takes for the statement.
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s*ANALYZE\b)?(\s*\([\w\s,]*\))?", re.IGNORECASE)
 
 
 def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
@@ -64,7 +65,9 @@ def _only_read(connection: duckdb.DuckDBPyConnection, text: str) -> str:
     kinds = [statement.type for statement in statements]
     if kinds == [duckdb.StatementType.EXPLAIN]:
         # EXPLAIN ANALYZE runs what it explains.
-        kinds = [statement.type for statement in connection.extract_statements(_EXPLAIN.sub("", text, count=1))]
+        prefix = _EXPLAIN.match(text)
+        explained = text[prefix.end() :] if prefix else text
+        kinds = [statement.type for statement in connection.extract_statements(explained)]
     if kinds != [duckdb.StatementType.SELECT]:
         found = " and ".join(kind.name for kind in kinds) or "no statement"
         expected = "one SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN of a SELECT"

@@ -37,6 +37,7 @@ def test_a_statement_that_reads_is_run(store: ParquetStore, statement: str) -> N
         ("COPY (SELECT 1) TO '{data}/users/stray.parquet'", "COPY"),
         ("EXPLAIN ANALYZE COPY (SELECT 1) TO '{data}/users/stray.parquet'", "COPY"),
         ("EXPLAIN (ANALYZE) COPY (SELECT 1) TO '{data}/users/stray.parquet'", "COPY"),
+        ("/*EXPLAIN (*/ EXPLAIN ANALYZE COPY (SELECT 1) TO '{data}/users/stray.parquet' -- */ SELECT 1", "EXPLAIN"),
         ("CREATE OR REPLACE TEMP VIEW users AS SELECT 1", "CREATE"),
         ("SET enable_external_access = true", "SET"),
         ("ATTACH '{data}/other.duckdb'", "ATTACH"),
@@ -50,6 +51,13 @@ def test_a_statement_that_does_more_is_refused_by_kind(store: ParquetStore, stat
     with pytest.raises(UsageError, match=f"statement: found {found}, expected one SELECT"):
         read(store.root, statement.replace("{data}", str(store.root)))
     assert [path for path in sorted(store.root.rglob("*")) if path not in before and path.suffix == ".parquet"] == []
+
+
+def test_a_comment_in_an_explanation_hides_no_statement(store: ParquetStore) -> None:
+    target = store.root / "stray.csv"
+    with pytest.raises(UsageError, match="statement: found"):
+        read(store.root, f"EXPLAIN (ANALYZE /* ) SELECT 1 --*/) COPY (SELECT 1) TO '{target}'")
+    assert not target.exists()
 
 
 def test_no_file_outside_the_data_directory_can_be_read(store: ParquetStore, tmp_path: Path) -> None:
