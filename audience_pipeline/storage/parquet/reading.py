@@ -7,7 +7,7 @@ state gives exactly the files of a user and a month range, and the key index the
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
 
 _OPERATORS = {"=", "!=", "<", "<=", ">", ">=", "in"}
+_INSTANT = timedelta(microseconds=1)
 _ALL_MONTHS = (0, 999_999)
 
 
@@ -126,7 +127,7 @@ def _months(table: Table, query: Query) -> tuple[int, int] | None:
     if query.since is not None:
         first = max(first, month_of(_naive(query.since)))
     if query.until is not None:
-        last = min(last, month_of(_naive(query.until)))
+        last = min(last, month_of(_naive(query.until) - _INSTANT))
     return first, last
 
 
