@@ -6,16 +6,15 @@ landing cannot put them elsewhere.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 
 from audience_pipeline.ingest.moments import month_of
-from audience_pipeline.ingest.quotas import Quotas
+from audience_pipeline.ingest.quotas import Insert, Quotas
 from audience_pipeline.ingest.references import missing_references, reference_missing
 from audience_pipeline.storage.contract import Placement, TableStore
 from audience_pipeline.storage.rules import immutable_problem
@@ -52,14 +51,13 @@ class Admission:
         known = self._store.placements(self._table, rows.column(self._table.key).to_pylist())
         self._judge_changes(rows, known, verdicts)
         self._check_references(rows, verdicts)
-        kept = [row for row in _places(self._table, rows) if row["index"] not in verdicts.problems]
+        placed = _Rows.of(self._table, rows)
         with ExitStack() as locks:
-            inserts = [row for row in kept if row["key"] not in known]
-            for user_id in self._quotas.limited({row["user_id"] for row in inserts}):
+            inserts = [row for row in placed.indexes(verdicts) if placed.keys[row] not in known]
+            for user_id in self._quotas.limited({placed.users[row] for row in inserts}):
                 locks.enter_context(self._store.user_lock(user_id))
-                own = _first_of_each_key(row for row in inserts if row["user_id"] == user_id)
-                self._refuse_exceeding(user_id, own, inserts, verdicts)
-            self._reserve([row for row in kept if row["index"] not in verdicts.problems], verdicts)
+                self._refuse_exceeding(placed, [row for row in inserts if placed.users[row] == user_id], verdicts)
+            self._reserve(placed, verdicts)
         return verdicts
 
     def _judge_changes(self, rows: pa.Table, known: Mapping[str, Placement], verdicts: Verdicts) -> None:
@@ -87,48 +85,56 @@ class Admission:
             if len(verdicts.problems[index]) == len(references):
                 verdicts.waiting_for[index] = tuple(reference.table for reference in references)
 
-    def _refuse_exceeding(
-        self, user_id: str, own: list[dict[str, Any]], inserts: list[dict[str, Any]], verdicts: Verdicts
-    ) -> None:
-        refused = self._quotas.exceeding(user_id, own)
-        keys = {row["key"]: refused[row["index"]] for row in own if row["index"] in refused}
+    def _refuse_exceeding(self, placed: "_Rows", inserts: list[int], verdicts: Verdicts) -> None:
+        """Refuse those of one user's ``inserts`` that the quota has no room for; versions of a record are one."""
+        first = {placed.keys[row]: row for row in reversed(inserts)}
+        refused = self._quotas.exceeding(placed.users[inserts[0]], [placed.insert(row) for row in first.values()])
         for row in inserts:
-            if row["user_id"] == user_id and row["key"] in keys:
-                verdicts.refuse(row["index"], keys[row["key"]])
+            if (problem := refused.get(first[placed.keys[row]])) is not None:
+                verdicts.refuse(row, problem)
 
-    def _reserve(self, kept: list[dict[str, Any]], verdicts: Verdicts) -> None:
+    def _reserve(self, placed: "_Rows", verdicts: Verdicts) -> None:
         """Reserve each key where its first row puts it; refuse rows of keys that live elsewhere by now."""
-        places = {row["key"]: (row["user_id"], row["month"]) for row in reversed(kept)}
+        kept = placed.indexes(verdicts)
+        places = {placed.keys[row]: (placed.users[row], placed.months[row]) for row in reversed(kept)}
         elsewhere = self._store.reserve(self._table, places, self._now) if places else {}
-        for row in kept:
-            if (place := elsewhere.get(row["key"])) is not None:
-                verdicts.refuse(row["index"], _moved(self._table, row, place))
+        for row in kept if elsewhere else ():
+            if (place := elsewhere.get(placed.keys[row])) is not None:
+                verdicts.refuse(row, _moved(self._table, placed.insert(row), place))
 
 
-def _places(table: Table, rows: pa.Table) -> Iterator[dict[str, Any]]:
-    """Yield, for each row, what places it: index, key, user, month, creation, status."""
-    names = (table.key, "user_id", "created_at")
-    columns = (rows.column(name).to_pylist() for name in names)
-    statuses = rows.column("status").to_pylist() if "status" in rows.column_names else [None] * rows.num_rows
-    for index, (key, user_id, created, status) in enumerate(zip(*columns, statuses, strict=True)):
-        month = month_of(created) if table.by_month else 0
-        yield {
-            "index": index,
-            "key": key,
-            "user_id": user_id,
-            "month": month,
-            "created_at": created,
-            "status": status,
-        }
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What places each row of a batch, column by column."""
+
+    keys: list[str]
+    users: list[str]
+    created: list[datetime]
+    months: list[int]
+    statuses: list[str | None]
+
+    @classmethod
+    def of(cls, table: Table, rows: pa.Table) -> "_Rows":
+        created = rows.column("created_at").to_pylist()
+        return cls(
+            rows.column(table.key).to_pylist(),
+            rows.column("user_id").to_pylist(),
+            created,
+            [month_of(moment) for moment in created] if table.by_month else [0] * len(created),
+            rows.column("status").to_pylist() if "status" in rows.column_names else [None] * len(created),
+        )
+
+    def indexes(self, verdicts: Verdicts) -> list[int]:
+        """Return the rows that are not refused."""
+        return [row for row in range(len(self.keys)) if row not in verdicts.problems]
+
+    def insert(self, row: int) -> Insert:
+        """Return what a quota asks of a row."""
+        return Insert(row, self.keys[row], self.users[row], self.created[row], self.statuses[row])
 
 
-def _first_of_each_key(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row a key, since versions of a record are one insert."""
-    return list({row["key"]: row for row in reversed(list(rows))}.values())
-
-
-def _moved(table: Table, row: Mapping[str, Any], place: Placement) -> Problem:
-    if place.user_id != row["user_id"]:
-        return immutable_problem(table, "user_id", row["user_id"], place.user_id)
+def _moved(table: Table, row: Insert, place: Placement) -> Problem:
+    if place.user_id != row.user_id:
+        return immutable_problem(table, "user_id", row.user_id, place.user_id)
     month = f"a time in {place.month // 100}-{place.month % 100:02d}"
-    return immutable_problem(table, "created_at", row["created_at"], month)
+    return immutable_problem(table, "created_at", row.created_at, month)

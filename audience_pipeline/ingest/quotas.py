@@ -5,9 +5,9 @@ inserts count: audiences that are not archived, against all that are stored; dis
 in the present UTC month.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +16,16 @@ from audience_pipeline.storage.contract import Predicate, Query, TableStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, USERS, Problem, Table
 
 _LIMITS = {AUDIENCES.name: "max_audiences", DISTRIBUTIONS.name: "max_distributions_per_month"}
+
+
+class Insert(NamedTuple):
+    """A row that would be inserted: its index in the batch, its key, owner, creation, and status where it has one."""
+
+    row: int
+    key: str
+    user_id: str
+    created_at: datetime
+    status: str | None
 
 
 class Quotas:
@@ -42,19 +52,19 @@ class Quotas:
         member = _LIMITS[self._table.name]
         return {row["user_id"]: msgspec.json.decode(row["quota"] or "{}").get(member) for row in found}
 
-    def exceeding(self, user_id: str, inserts: Iterable[Mapping[str, Any]]) -> dict[int, Problem]:
-        """Count a limited user's ``inserts`` and return, by ``index``, those beyond the quota.
+    def exceeding(self, user_id: str, inserts: Iterable[Insert]) -> dict[int, Problem]:
+        """Count a limited user's ``inserts`` and return, by row, those beyond the quota.
 
         They are taken in the order of (created_at, key), whatever the order of their lines.
         """
         limit = self._limits[user_id] or 0
         used = self._used[user_id] if user_id in self._used else self._count(user_id)
         problems = {}
-        for insert in sorted(inserts, key=lambda each: (each["created_at"], each["key"])):
-            if insert["status"] == "archived":
+        for insert in sorted(inserts, key=lambda each: (each.created_at, each.key)):
+            if insert.status == "archived":
                 continue
             if used >= limit:
-                problems[insert["index"]] = self._exceeded(limit)
+                problems[insert.row] = self._exceeded(limit)
             else:
                 used += 1
         self._used[user_id] = used

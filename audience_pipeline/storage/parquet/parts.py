@@ -20,7 +20,7 @@ from audience_pipeline.storage.contract import LedgerEntry
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
 
-GROUP_BYTES = 64 * 2**20
+GROUP_BYTES = 48 * 2**20
 """Uncompressed bytes of landed records that are held at once; merging them takes a small multiple."""
 
 

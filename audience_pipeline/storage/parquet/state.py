@@ -61,10 +61,10 @@ class State(Database):
         )
         return int(count)
 
-    def accept(self, table: str, places: Mapping[str, Partition], now: datetime) -> None:
-        """Mark unknown keys as accepted by landing at their partitions; known ones stay as they are."""
+    def accept(self, table: str, places: Mapping[str, tuple[str, int]], now: datetime) -> bool:
+        """Mark unknown keys as accepted by landing at their partitions; say whether all were unknown."""
         with self.transaction() as db:
-            self._reserve(db, table, places, ACCEPTED, now)
+            return self._reserve(db, table, places, ACCEPTED, now) == len(places)
 
     def begin(
         self, table: str, partitions: Iterable[Partition], index: str, keys: Mapping[str, Partition], now: datetime
@@ -100,13 +100,14 @@ class State(Database):
 
     @staticmethod
     def _reserve(
-        db: sqlite3.Connection, table: str, places: Mapping[str, Partition], phase: int, now: datetime
-    ) -> None:
+        db: sqlite3.Connection, table: str, places: Mapping[str, tuple[str, int]], phase: int, now: datetime
+    ) -> int:
+        """Note unknown keys; return how many there were."""
         month = now.year * 100 + now.month
-        db.executemany(
+        return db.executemany(
             "INSERT OR IGNORE INTO keys (tbl, key, user_id, month, phase, accepted_month) VALUES (?, ?, ?, ?, ?, ?)",
             [(table, key, *partition, phase, month) for key, partition in sorted(places.items())],
-        )
+        ).rowcount
 
     def commit(
         self,

@@ -27,7 +27,7 @@ from audience_pipeline.storage.parquet import move, reading, transition, upsert,
 from audience_pipeline.storage.parquet.core import Core, index_of
 from audience_pipeline.storage.parquet.frames import prepare
 from audience_pipeline.storage.parquet.landing import ParquetLanding
-from audience_pipeline.storage.parquet.layout import Layout, Partition
+from audience_pipeline.storage.parquet.layout import Layout
 from audience_pipeline.storage.parquet.locks import Locks
 from audience_pipeline.storage.parquet.rebuild import rebuild, set_aside
 from audience_pipeline.storage.parquet.state import State
@@ -141,7 +141,8 @@ class ParquetStore:
 
     def reserve(self, table: Table, places: Mapping[str, tuple[str, int]], now: datetime) -> dict[str, Placement]:
         """Accept keys at places; return those that live elsewhere; see the contract."""
-        self._core.state.accept(table.name, {key: Partition(*place) for key, place in places.items()}, now)
+        if self._core.state.accept(table.name, places, now):
+            return {}
         found = self._core.state.placements(table.name, list(places))
         return {key: place for key, place in found.items() if (place.user_id, place.month) != tuple(places[key])}
 
