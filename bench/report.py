@@ -25,7 +25,8 @@ warm-up, with the shortest in parentheses. Ratios carry over to other machines, 
 
 {table}
 
-Taken on {date} with {cores} cores, Python {python}, {versions}.
+Taken on {date} with {cores} cores, Python {python}, {versions}. When it ended the machine's load average was {load:.1f}:
+above the number of cores, other programs took their share of both sides.
 
 Repeat it with `make bench` (it needs about 3 GB of free space and writes this page), or run some lines only:
 `make bench ARGS="one_month spread"`.
@@ -38,6 +39,7 @@ def page(results: Sequence[Result]) -> str:
         table="\n".join([*HEAD, *map(line, results)]),
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         cores=os.cpu_count(),
+        load=os.getloadavg()[2],
         python=platform.python_version(),
         versions=", ".join(f"{name} {version(name)}" for name in _PACKAGES),
     )
