@@ -25,8 +25,8 @@ warm-up, with the shortest in parentheses. Ratios carry over to other machines, 
 
 {table}
 
-Taken on {date} with {cores} cores, Python {python}, {versions}. When it ended the machine's load average was {load:.1f}:
-above the number of cores, other programs took their share of both sides.
+Taken on {date} with {cores} cores, Python {python}, {versions}. When it ended the load average of 15 minutes was
+{load:.1f}: where that is above the number of cores, other programs took their share of both sides.
 
 Repeat it with `make bench` (it needs about 3 GB of free space and writes this page), or run some lines only:
 `make bench ARGS="one_month spread"`.
