@@ -75,7 +75,7 @@ def _typed(column: Column, frame: pl.DataFrame) -> pl.Expr:
         return empty.alias(column.name)
     value, kind = pl.col(column.name), frame.schema[column.name]
     if column.type is LogicalType.TIMESTAMP and isinstance(kind, pl.Datetime) and kind.time_zone:
-        value = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        value = value.to_physical().cast(pl.Datetime(kind.time_unit))
     if not _castable(column.type, kind):
         raise RefusedError(
             object=f"column {column.name}",
