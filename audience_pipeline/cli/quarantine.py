@@ -42,11 +42,12 @@ def show(digest: Annotated[str, typer.Argument(help="The digest, or enough of it
     """Show one refused record: where it came from, every reason, and the record itself, as JSON."""
     import msgspec
 
-    entry = _quarantine().find(digest)
+    quarantine = _quarantine()
+    entry = quarantine.find(digest)
+    record, head = quarantine.content(entry)
     shown = asdict(entry) | {
-        "problems": [asdict(problem) for problem in entry.problems],
-        "record": _text(entry.record),
-        "head": _text(entry.head) or None,
+        "record": _text(record),
+        "head": _text(head) or None,
         "note": None if entry.retryable else "The record itself was not kept and must be sent again.",
     }
     typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())

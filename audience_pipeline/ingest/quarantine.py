@@ -45,14 +45,17 @@ VALUES (:tbl, :digest, :file, :line, :offset, :length, :reasons, :now, :now, 1, 
 ON CONFLICT (tbl, digest) DO UPDATE SET reasons = excluded.reasons, last_seen = excluded.last_seen, seen = seen + 1,
   waiting_for = excluded.waiting_for
 """
-_COLUMNS = "tbl, digest, file, line, offset, length, reasons, first_seen, last_seen, seen, waiting_for, record, head"
+_COLUMNS = (
+    "tbl, digest, file, line, offset, length, reasons, first_seen, last_seen, seen, waiting_for,"
+    " record IS NOT NULL AS retryable"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One refused record: where it was first seen, why it was refused last, and its bytes.
+    """One refused record: where it was first seen, and why it was refused last.
 
-    ``record`` is None where it could not be kept; such a record must be sent again.
+    ``retryable`` says whether the record itself was kept; otherwise it must be sent again.
     """
 
     table: str
@@ -66,13 +69,7 @@ class Entry:
     last_seen: str
     seen: int
     waiting_for: tuple[str, ...]
-    record: bytes | None
-    head: bytes
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the record itself was kept."""
-        return self.record is not None
+    retryable: bool
 
 
 class Quarantine:
@@ -120,6 +117,13 @@ class Quarantine:
             expected="exactly one whose digest starts with it",
             remedy="`audience-pipeline quarantine list` shows the digests; give more of one.",
         )
+
+    def content(self, entry: Entry) -> tuple[bytes | None, bytes]:
+        """Return what was kept of a record: its bytes, or None and its first bytes where those are harmless."""
+        sql = "SELECT record, head FROM entries WHERE tbl = ? AND digest = ?"
+        with self._opened() as db:
+            found = db.execute(sql, (entry.table, entry.digest)).fetchone()
+        return (found["record"], found["head"]) if found else (None, b"")
 
     def _select(self, sql: str, parameters: Sequence[Any]) -> list[Entry]:
         if not self.path.exists():
@@ -204,4 +208,5 @@ def _entry(row: sqlite3.Row) -> Entry:
     values = dict(row)
     problems = tuple(Problem(**each) for each in json.loads(values.pop("reasons")))
     waiting_for = tuple(json.loads(values.pop("waiting_for")))
-    return Entry(table=values.pop("tbl"), problems=problems, waiting_for=waiting_for, **values)
+    retryable = bool(values.pop("retryable"))
+    return Entry(values.pop("tbl"), problems=problems, waiting_for=waiting_for, retryable=retryable, **values)

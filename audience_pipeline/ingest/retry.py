@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from audience_pipeline.ingest.files import LandedFile, Landing
 from audience_pipeline.ingest.lines import BLOCK_BYTES, Block
-from audience_pipeline.ingest.quarantine import Entry
+from audience_pipeline.ingest.quarantine import Entry, Quarantine
 from audience_pipeline.tables import SOURCES, Table
 
 NAME = "quarantine"
@@ -52,7 +52,7 @@ def _retry(landing: Landing, table: Table, entries: Sequence[Entry]) -> LandedFi
         if ledger.status != "open":
             return landing.landed_before(table, ledger)
         size = sum(entry.length for entry in entries)
-        return landing.land_lines(table, ledger, _blocks(entries), size=size)
+        return landing.land_lines(table, ledger, _blocks(landing.quarantine, entries), size=size)
 
 
 def _identity(entries: Sequence[Entry]) -> str:
@@ -61,11 +61,11 @@ def _identity(entries: Sequence[Entry]) -> str:
     return hashlib.sha256(f"retry\n{said}".encode()).hexdigest()
 
 
-def _blocks(entries: Sequence[Entry]) -> Iterator[Block]:
+def _blocks(quarantine: Quarantine, entries: Sequence[Entry]) -> Iterator[Block]:
     """Yield the records as blocks of lines, numbered in order."""
     first, lines, size = 1, [], 0
     for entry in entries:
-        lines.append(entry.record or b"")
+        lines.append(quarantine.content(entry)[0] or b"")
         size += entry.length
         if size >= BLOCK_BYTES:
             yield Block(first, 0, b"".join(line + b"\n" for line in lines))

@@ -60,6 +60,10 @@ class Place:
         """Return what is in quarantine."""
         return self.landing.quarantine.entries()
 
+    def kept(self, entry: Entry) -> bytes | None:
+        """Return the record of an entry."""
+        return self.landing.quarantine.content(entry)[0]
+
     def codes(self) -> list[set[str]]:
         """Return the codes of each entry's reasons."""
         return [{problem.code for problem in entry.problems} for entry in self.entries()]

@@ -123,7 +123,7 @@ def test_a_bad_line_is_refused_with_its_reason_and_kept(place: Place, case: str)
     report = place.ingest("audiences", [GOOD, bad])
     assert (report.read, report.inserted, report.rejected, report.errors) == (2, 1, 1, [])
     (entry,) = place.entries()
-    assert (entry.line, entry.record, entry.digest) == (2, bad, hashlib.sha256(bad).hexdigest())
+    assert (entry.line, place.kept(entry), entry.digest) == (2, bad, hashlib.sha256(bad).hexdigest())
     (problem,) = entry.problems
     assert problem.code == code
     assert field is None or problem.field == field
@@ -201,7 +201,7 @@ def test_a_line_above_the_limit_is_streamed_past_and_only_its_head_is_kept(place
     assert (report.read, report.inserted, report.rejected) == (3, 2, 1)
     (entry,) = place.entries()
     assert (entry.line, entry.length, entry.digest) == (2, len(huge), hashlib.sha256(huge).hexdigest())
-    assert entry.record is None
-    assert entry.head == huge[:4096]
+    assert not entry.retryable
+    assert place.landing.quarantine.content(entry) == (None, huge[:4096])
     assert [problem.code for problem in entry.problems] == ["line_too_long"]
     assert place.directory.joinpath("quarantine", "quarantine.sqlite").stat().st_size < 2**20
