@@ -14,7 +14,7 @@ from audience_pipeline.ingest import reasons
 from audience_pipeline.ingest.lines import HEAD_BYTES, Block, LongLine
 from audience_pipeline.ingest.parsing import LINE
 from audience_pipeline.ingest.records import Records, RefusedRecordError
-from audience_pipeline.ingest.secrets import keepable
+from audience_pipeline.ingest.secrets import keepable, keepable_head
 from audience_pipeline.tables import Problem, Table
 from audience_pipeline.tables.arrow import TYPES
 
@@ -74,7 +74,7 @@ class Chunks:
                 refused.append(_refused(self.table, number, offset, line, error))
                 continue
             if row is None:
-                refused.append(too_long(number, offset, line))
+                refused.append(too_long(self.table, number, offset, line))
             else:
                 row[LINE_NUMBER] = number
                 rows.append(row)
@@ -113,14 +113,14 @@ def _refused(table: Table, number: int, offset: int, line: bytes, error: Refused
     return RefusedLine(number, offset, len(line), digest, error.problems, keepable(table, line, error.value))
 
 
-def too_long(number: int, offset: int, line: bytes) -> RefusedLine:
+def too_long(table: Table, number: int, offset: int, line: bytes) -> RefusedLine:
     """Refuse a line that is longer than allowed, though it was read as a whole."""
     line = line.rstrip(b"\r")
     passed = LongLine(number, offset, len(line), hashlib.sha256(line).hexdigest(), line[:HEAD_BYTES])
-    return passed_over(passed)
+    return passed_over(table, passed)
 
 
-def passed_over(line: LongLine) -> RefusedLine:
+def passed_over(table: Table, line: LongLine) -> RefusedLine:
     """Refuse a line that was streamed past."""
     problem = Problem(
         LINE,
@@ -129,4 +129,5 @@ def passed_over(line: LongLine) -> RefusedLine:
         f"at most {reasons.MAX_LINE_BYTES:,} bytes",
         "Split the record, or send aggregates; the line itself was not kept.",
     )
-    return RefusedLine(line.number, line.offset, line.length, line.digest, (problem,), head=line.head)
+    head = keepable_head(table, line.head)
+    return RefusedLine(line.number, line.offset, line.length, line.digest, (problem,), head=head)

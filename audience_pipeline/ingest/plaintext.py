@@ -6,7 +6,7 @@ place, so its records are sealed as they pass, and what cannot be sealed is not 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,14 @@ import msgspec
 
 from audience_pipeline.errors import PipelineError, RefusedError, SecurityError
 from audience_pipeline.ingest import reasons
-from audience_pipeline.ingest.chunks import RefusedLine, passed_over
+from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.lines import Block, Readable, blocks
 from audience_pipeline.ingest.parsing import LINE, NotJsonError, parse
+from audience_pipeline.ingest.records import RefusedRecordError
+from audience_pipeline.ingest.secrets import is_declared
 from audience_pipeline.ingest.sources import Source, identify, opened, waiting_paths
+from audience_pipeline.ingest.walking import problems_of
+from audience_pipeline.ingest.wire import wire_type
 from audience_pipeline.security.checking import is_plaintext
 from audience_pipeline.security.keyset import Keyset
 from audience_pipeline.security.sealing import seal_platform
@@ -61,15 +65,17 @@ def sealed_lines(stream: Readable, keyset: Keyset) -> Iterator[bytes | RefusedLi
     offset = 0
     for number, line in _lines(stream):
         if line is None:
-            yield _withheld(number, offset, b"", _too_long())
+            yield _withheld(number, offset, b"", [_too_long()])
             continue
         try:
             yield _sealed(line, keyset) if line.strip() else b""
         except NotJsonError as error:
-            yield _withheld(number, offset, line, error.problem)
+            yield _withheld(number, offset, line, [error.problem])
+        except RefusedRecordError as error:
+            yield _withheld(number, offset, line, error.problems)
         except RefusedError as error:
             problem = Problem("credentials", "not_sealable", error.found, error.expected, error.remedy)
-            yield _withheld(number, offset, line, problem)
+            yield _withheld(number, offset, line, [problem])
         offset += len(line) + 1
 
 
@@ -82,13 +88,25 @@ def _sealed(line: bytes, keyset: Keyset) -> bytes:
         raise NotJsonError(Problem(LINE, "out_of_range", found, "JSON", "Correct the record.")) from error
     if not isinstance(record, dict):
         raise NotJsonError(reasons.wrong_type(LINE, reasons.shown(None), "one JSON object"))
-    return msgspec.json.encode(seal_platform(record, keyset))
+    sealed = seal_platform(record, keyset)
+    if not is_declared(PLATFORMS, sealed):
+        raise RefusedRecordError(_doubts(sealed))
+    return msgspec.json.encode(sealed)
 
 
-def _withheld(number: int, offset: int, line: bytes, problem: Problem) -> RefusedLine:
+def _doubts(record: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what keeps a record from being written, though all that is declared a secret is sealed."""
+    if is_plaintext(record.get("credentials")):
+        found = "credentials that are sealed in part only"
+        yield Problem("credentials", "not_sealable", found, "sealed ones, or plaintext ones", "Send all in plaintext.")
+    else:
+        yield from problems_of(msgspec.inspect.type_info(wire_type(PLATFORMS, bounded=False)), record, "")
+
+
+def _withheld(number: int, offset: int, line: bytes, problems: Sequence[Problem]) -> RefusedLine:
     """Refuse a line of which nothing may be kept; the digest is of its place, since a secret's would invite guesses."""
-    digest = hashlib.sha256(f"withheld {number} {problem}".encode()).hexdigest()
-    return RefusedLine(number, offset, len(line), digest, (problem,))
+    digest = hashlib.sha256(f"withheld {number} {problems}".encode()).hexdigest()
+    return RefusedLine(number, offset, len(line), digest, tuple(problems))
 
 
 def _too_long() -> Problem:
@@ -100,7 +118,7 @@ def _lines(stream: Readable) -> Iterator[tuple[int, bytes | None]]:
     """Yield number and bytes of each line, None for one too long to hold."""
     for piece in blocks(stream, limit=reasons.MAX_LINE_BYTES):
         if not isinstance(piece, Block):
-            yield passed_over(piece).number, None
+            yield piece.number, None
             continue
         lines = piece.data.split(b"\n")
         for index, line in enumerate(lines if piece.cut else lines[:-1]):

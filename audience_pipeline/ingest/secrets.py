@@ -4,7 +4,8 @@ Belongs here: the choice of the keyset, and of the bytes that go into quarantine
 
 A table with secrets keeps only what it declares: a member nobody declared may be a secret under a wrong name, and a
 line that is no JSON may have one anywhere. Whole files with plaintext credentials never get this far
-(:mod:`.plaintext`).
+(:mod:`.plaintext`). The other tables keep everything but a record that belongs to a table with secrets and was sent to
+the wrong one.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,12 @@ import msgspec
 from audience_pipeline.ingest.wire import wire_type
 from audience_pipeline.security.checking import is_plaintext
 from audience_pipeline.security.keyset import Keyset, load_keyset
-from audience_pipeline.tables import Table
+from audience_pipeline.tables import SOURCES, Table
 
 if TYPE_CHECKING:
     from audience_pipeline.settings import Settings
+
+_SECRET_COLUMNS = tuple(column.name for table in SOURCES for column in table.columns if column.secret)
 
 
 def configured_keyset(settings: "Settings") -> Keyset:
@@ -38,12 +41,24 @@ def has_secrets(table: Table) -> bool:
 
 def keepable(table: Table, line: bytes, value: object) -> bytes | None:
     """Return ``line`` if it may be kept as it is, or None; ``value`` is its JSON value, None if it has none."""
-    if not has_secrets(table):
-        return line
-    return line if isinstance(value, dict) and _is_declared(table, value) else None
+    if has_secrets(table):
+        return line if isinstance(value, dict) and is_declared(table, value) else None
+    return None if _is_astray(line, value) else line
 
 
-def _is_declared(table: Table, record: dict[str, Any]) -> bool:
+def keepable_head(table: Table, head: bytes) -> bytes:
+    """Return the first bytes of a line that was not read as a whole if they may be kept, or none."""
+    return b"" if has_secrets(table) or _is_astray(head, None) else head
+
+
+def _is_astray(line: bytes, value: object) -> bool:
+    """Return whether a line sent to a table without secrets may hold some all the same."""
+    if isinstance(value, dict):
+        return any(is_plaintext(value.get(name)) for name in _SECRET_COLUMNS)
+    return any(f'"{name}"'.encode() in line for name in _SECRET_COLUMNS)
+
+
+def is_declared(table: Table, record: dict[str, Any]) -> bool:
     """Return whether every member is one that is declared, and no declared secret is in plaintext."""
     kind = msgspec.inspect.type_info(wire_type(table, bounded=False))
     secret = (record.get(column.name) for column in table.columns if column.secret)

@@ -59,7 +59,7 @@ def _collected(piece: Block | LongLine, future: Future[_Packed] | None, chunks: 
 
 
 def _alone(line: LongLine, chunks: Chunks) -> tuple[None, Chunk]:
-    return None, Chunk(1, chunks.schema.empty_table(), [passed_over(line)])
+    return None, Chunk(1, chunks.schema.empty_table(), [passed_over(chunks.table, line)])
 
 
 def _start(table: str, limits: Limits) -> None:
