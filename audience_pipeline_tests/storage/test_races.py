@@ -11,6 +11,7 @@ import pytest
 
 from audience_pipeline.storage.contract import Change, Query
 from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.storage.parquet.state import State
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
 from audience_pipeline_tests.storage.builders import (
@@ -78,6 +79,30 @@ def test_one_new_key_in_two_months_at_once_has_one_winner(parquet: ParquetStore)
         assert [sum(each) for each in answers] == [20, 20]
         assert sum(inserted for inserted, _ in answers) == 20
     assert len(stored(parquet)) == 120
+    check_whole(parquet)
+
+
+def insert_after_meeting(root: Path, barrier: Any, answer: Connection, row: Row) -> None:  # noqa: ANN401
+    """Upsert a row, going on to reserve its key only when the rival is as far."""
+    begin, meetings = State.begin, iter([barrier.wait])
+
+    def meet_and_begin(*arguments: Any) -> bool:  # noqa: ANN401 - passed on
+        next(meetings, lambda _: None)(SECONDS)
+        return begin(*arguments)
+
+    with ParquetStore(root, clock=lambda: NOW) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(State, "begin", meet_and_begin)
+        answer.send(insert(store, [row]))
+
+
+def test_rivals_that_both_found_the_key_free_still_have_one_winner(parquet: ParquetStore) -> None:
+    barrier = PROCESSES.Barrier(2)
+    pipes = [PROCESSES.Pipe(duplex=False) for _ in range(2)]
+    for (_, answer), created in zip(pipes, (MAY, JUNE), strict=True):
+        start(insert_after_meeting, parquet.root, barrier, answer, audience(1, created_at=created))
+        answer.close()
+    assert sorted(receive(question) for question, _ in pipes) == [(0, 1), (1, 0)]
+    assert len(stored(parquet)) == 1
     check_whole(parquet)
 
 
