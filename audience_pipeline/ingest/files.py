@@ -162,7 +162,9 @@ class Landing:
         return Limits(now, int(year) * 100 + int(month), self.settings.trust_landed_approval)
 
     def set_aside(self, table: Table, source: Source) -> None:
-        """Move a file that landed out of the landing directory, if it is there.
+        """Move a file that landed out of the landing directory, if it is there and still the same.
+
+        A sender may have put another file under its name meanwhile; that one stays, to be landed in its turn.
 
         Raises:
             StorageError: it cannot be moved; it landed all the same, and landing it again changes nothing.
@@ -170,11 +172,13 @@ class Landing:
         if source.path.parent.resolve() != (self.settings.landing_dir / table.name).resolve():
             return
         target = self.settings.landing_dir / DONE_DIR / table.name / source.path.name
-        with storage_errors(source.path):
+        with storage_errors(source.path), suppress(FileNotFoundError):
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
                 target = target.with_name(f"{source.digest[:12]}-{source.path.name}")
             source.path.replace(target)
+            if not source.is_at(target):
+                target.replace(source.path)
 
 
 def _as_landed(table: Table, rows: pa.Table, entry: LedgerEntry, now: datetime) -> pa.Table:

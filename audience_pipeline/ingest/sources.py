@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from audience_pipeline.errors import StorageError, UsageError, storage_error, storage_errors
 from audience_pipeline.ingest.lines import Readable
@@ -33,6 +34,10 @@ class Source:
     digest: str
     size: int
     stamp: tuple[int, int, int]
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether the file at ``path`` is the one that was identified, unchanged."""
+        return _stamp(path.stat()) == self.stamp
 
 
 def waiting_paths(landing_dir: Path, table: Table) -> list[Path]:
@@ -61,11 +66,11 @@ def identify(path: Path, name: str | None = None, *, links: bool = True) -> Sour
     """
     _require_file(path, links=links)
     digest, size = hashlib.sha256(), 0
-    with _opened(path) as (stream, stamp):
+    with _opened(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
-    return Source(path, name or str(path), digest.hexdigest(), size, stamp)
+    return Source(path, name or str(path), digest.hexdigest(), size, stream.stamp)
 
 
 @contextmanager
@@ -75,22 +80,28 @@ def opened(source: Source) -> Iterator[Readable]:
     Raises:
         StorageError: it cannot be read to its end, or is not the file that was identified.
     """
-    with _opened(source.path) as (stream, stamp):
-        if stamp != source.stamp:
+    with _opened(source.path) as stream:
+        if stream.stamp != source.stamp:
             raise _changed(source.path)
         yield stream
-        if _stamp(source.path.stat()) != source.stamp:
-            raise _changed(source.path)
 
 
 class _Reader:
-    """A stream whose errors name its file; those of whoever consumes it stay theirs."""
+    """A file whose own errors name it, and that has no end if it changed while it was read."""
 
-    def __init__(self, path: Path, stream: Readable) -> None:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path = path
-        self._stream = stream
+        self._file = file
+        self._stream: Readable = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+        self.stamp = _stamp(os.fstat(file.fileno()))
 
     def read(self, size: int, /) -> bytes:
+        data = self._read(size)
+        if not data and _stamp(os.fstat(self._file.fileno())) != self.stamp:
+            raise _changed(self._path)
+        return data
+
+    def _read(self, size: int) -> bytes:
         try:
             return self._stream.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -105,13 +116,11 @@ class _Reader:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Readable, tuple[int, int, int]]]:
+def _opened(path: Path) -> Iterator[_Reader]:
     with ExitStack() as stack:
         with storage_errors(path):
             file = stack.enter_context(path.open("rb"))
-            stamp = _stamp(os.fstat(file.fileno()))
-        stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
-        yield _Reader(path, stream), stamp
+        yield _Reader(path, file)
 
 
 def _require_file(path: Path, *, links: bool) -> None:

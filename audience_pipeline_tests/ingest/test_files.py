@@ -4,11 +4,13 @@ import gzip
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from audience_pipeline.errors import SecurityError, StorageError, UsageError
+from audience_pipeline.ingest.sources import identify, opened
 from audience_pipeline.tables import AUDIENCES
 from audience_pipeline_tests.ingest.builders import audience, line, platform, write
 from audience_pipeline_tests.ingest.conftest import Place
@@ -122,14 +124,14 @@ def test_a_file_with_plaintext_credentials_stays_and_nothing_of_it_is_landed_or_
 
 def test_a_file_that_grows_while_it_is_read_is_not_landed(place: Place, tmp_path: Path) -> None:
     path = write(tmp_path / "growing.ndjson", [audience(number) for number in range(3)])
-
-    def grow(_: object) -> None:
-        with path.open("ab") as file:
-            file.write(line(audience(4)) + b"\n")
-
-    place.landing._progress = grow
-    (error,) = place.ingest_file("audiences", path).errors
-    assert error.found == "a file that changed while it was read"
-    assert place.rows("audiences") == []
-    place.landing._progress = lambda _: None
+    source = identify(path)
+    with opened(source) as stream, path.open("ab") as file:
+        stream.read(100)
+        file.write(line(audience(4)) + b"\n")
+        file.flush()
+        with pytest.raises(StorageError, match="a file that changed while it was read"):
+            list(iter(partial(stream.read, 100), b""))
+    with pytest.raises(StorageError, match="a file that changed while it was read"):
+        place.landing.land(AUDIENCES, source)
+    assert place.store.landing.read(AUDIENCES).num_rows == 0
     assert place.ingest_file("audiences", path).inserted == 4

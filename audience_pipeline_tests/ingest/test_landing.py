@@ -56,6 +56,18 @@ def test_a_file_is_reported_before_it_is_moved_away(place: Place) -> None:
     assert there == [True]
 
 
+def test_a_file_that_took_the_name_of_another_meanwhile_stays_and_lands_next(place: Place) -> None:
+    path = place.drop("audiences", "a.ndjson", [audience(1)])
+
+    def send_another(_: object) -> None:
+        write(path.with_suffix(".tmp"), [audience(2)]).replace(path)
+
+    assert [file.accepted for file in place.land(send_another)] == [1]
+    assert path.read_bytes() == line(audience(2)) + b"\n"
+    assert [file.accepted for file in place.land()] == [1]
+    assert place.store.landing.read(AUDIENCES).num_rows == 2
+
+
 def test_unfinished_and_hidden_files_are_left_alone(place: Place) -> None:
     for name in ("a.ndjson.tmp", ".a.ndjson", "notes.txt"):
         place.drop("audiences", name, [audience()])
