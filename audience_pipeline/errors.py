@@ -107,6 +107,9 @@ _NO_SPACE = _Advice(
     "no space left", "room for the write", "Free some space and run again; nothing is left half-written."
 )
 _NO_ACCESS = _Advice("no permission", "access for this user", "Change the owner or mode, or run as its owner.")
+_NO_DIRECTORY = _Advice(
+    "a file in the place of a directory", "a directory", "Move the file away or choose another path."
+)
 _UNKNOWN = _Advice("", "the operation to succeed", "Mend the cause and run again.")
 _ADVICE = {
     errno.ENOSPC: _NO_SPACE,
@@ -117,9 +120,8 @@ _ADVICE = {
         "a read-only file system", "one that can be written", "Mount it writable or choose another directory."
     ),
     errno.EISDIR: _Advice("a directory", "a file", "Give the path of a file."),
-    errno.ENOTDIR: _Advice(
-        "a file in the place of a directory", "a directory", "Move the file away or choose another path."
-    ),
+    errno.ENOTDIR: _NO_DIRECTORY,
+    errno.EEXIST: _NO_DIRECTORY,
     errno.ENOENT: _Advice("nothing there", "an existing file or directory", "Check the path."),
     errno.EMFILE: _Advice(
         "too many open files", "a free file descriptor", "Raise the limit (ulimit -n) and run again."

@@ -78,7 +78,7 @@ def test_a_deleted_state_is_rebuilt_from_the_files(root: Path, closed: dict[str,
         check_whole(store)
 
 
-@pytest.mark.parametrize("damage", ["garbage", "half", "one page"])
+@pytest.mark.parametrize("damage", ["garbage", "half", "one page", "nothing"])
 def test_a_damaged_state_is_set_aside_and_rebuilt(root: Path, closed: dict[str, object], damage: str) -> None:
     path = root / "_state" / "store.sqlite"
     whole = path.read_bytes()
@@ -86,6 +86,7 @@ def test_a_damaged_state_is_set_aside_and_rebuilt(root: Path, closed: dict[str, 
         "garbage": b"not a database" * 999,
         "half": whole[: len(whole) // 2],
         "one page": bytes(100) + whole[100:],
+        "nothing": b"",
     }
     path.write_bytes(broken[damage])
     with ParquetStore(root) as store:
@@ -186,7 +187,7 @@ def test_a_read_only_data_directory_is_a_clear_error_and_stays_as_it_is() -> Non
 @pytest.mark.parametrize("below", [".", "data"])
 def test_a_file_in_place_of_the_data_directory_is_a_clear_error(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match="found a file in the place of a directory, expected a directory"):
         ParquetStore(tmp_path / "file" / below)
 
 

@@ -45,6 +45,15 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _opened(path: Path) -> State:
+    """Open a state that is there; an empty file would pass for a new database, and every key for a new one."""
+    with storage_errors(path):
+        size = path.stat().st_size
+    if not size:
+        raise CorruptionError(path, found="an empty file", expected="the state database", remedy="Remove it.")
+    return State(path)
+
+
 class ParquetStore:
     """The tables under one data directory; safe to share between threads, and with other processes.
 
@@ -83,7 +92,7 @@ class ParquetStore:
         fcntl.flock(self._presence, fcntl.LOCK_SH)
         if path.exists():
             try:
-                return State(path)
+                return _opened(path)
             except CorruptionError:
                 pass
         fcntl.flock(self._presence, fcntl.LOCK_EX)
@@ -94,7 +103,7 @@ class ParquetStore:
 
     def _rebuilt(self, path: Path) -> State:
         try:
-            return State(path) if path.exists() else rebuild(self._layout, path)
+            return _opened(path) if path.exists() else rebuild(self._layout, path)
         except CorruptionError:
             set_aside(path)
             return rebuild(self._layout, path)
