@@ -4,6 +4,7 @@ Belongs here: running one statement that cannot write, cannot load code and cann
 directory. Does not belong here: isolation of users from each other; every row of every user is in reach.
 """
 
+import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
     """Run one read-only statement.
 
     Returns:
-        The rows, and the names of the columns that hold JSON.
+        The rows, and the names of the columns that hold JSON. Of columns with one name, as a join gives, the later ones
+        are numbered: ``name``, ``name_1``.
 
     Raises:
         UsageError: the statement is not one, not read-only, or DuckDB refuses it; or there is no data directory.
@@ -42,10 +44,23 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
         _confine(connection, data_dir)
         try:
             found = connection.sql(_only_read(connection, statement))
-            types = zip(found.columns, found.types, strict=True)
-            return found.to_arrow_table(), frozenset(name for name, kind in types if str(kind) == "JSON")
+            names = _distinct(found.columns)
+            types = zip(names, found.types, strict=True)
+            json_columns = frozenset(name for name, kind in types if str(kind) == "JSON")
+            return found.to_arrow_table().rename_columns(names), json_columns
         except duckdb.Error as error:
             raise _explained(error, data_dir) from error
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Number the names that were there before, as DuckDB does in a subquery."""
+    taken = set(names)
+    found: list[str] = []
+    for name in names:
+        free = (f"{name}_{number}" for number in itertools.count(1) if f"{name}_{number}" not in taken)
+        found.append(name if name not in found else next(free))
+        taken.add(found[-1])
+    return found
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:

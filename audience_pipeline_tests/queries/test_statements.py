@@ -74,6 +74,12 @@ def test_json_columns_are_told_apart_from_text(store: ParquetStore) -> None:
     assert rows.num_rows == 5
 
 
+def test_columns_of_one_name_are_all_told(store: ParquetStore) -> None:
+    rows, json_columns = read(store.root, "SELECT 1 AS a, 2 AS a, 3 AS a_1, '{}'::JSON AS a")
+    assert rows.to_pylist() == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": "{}"}]
+    assert json_columns == {"a_3"}
+
+
 def test_an_error_in_a_statement_is_duckdbs_own_message(store: ParquetStore) -> None:
     with pytest.raises(UsageError, match=r"(?s)statement: found Binder Error.*nmae.*SHOW TABLES"):
         read(store.root, "SELECT nmae FROM audiences")
