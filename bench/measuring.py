@@ -59,18 +59,19 @@ def timed(run: Run) -> float:
     return time.perf_counter() - start
 
 
-def alternately(runs: Sequence[Run], repeats: int, *, warm_up: int = 1) -> list[Times]:
+def alternately(runs: Sequence[Run], repeats: int, *, warm_up: int = 1, block: int = 1) -> list[Times]:
     """Time several runs in turns, so that a slow minute of the machine falls on all of them.
 
-    The first ``warm_up`` turns are not counted. What earlier work left to be written is synced before each turn.
+    The first ``warm_up`` turns are not counted. What earlier work left to be written is synced before each turn. A turn
+    of one is ``block`` runs in a row, so that short ones find the processor's caches their own.
     """
     found: list[list[float]] = [[] for _ in runs]
     for turn in range(warm_up + repeats):
         for index, run in enumerate(runs):
             os.sync()
-            seconds = timed(run)
+            seconds = [timed(run) for _ in range(block)]
             if turn >= warm_up:
-                found[index].append(seconds)
+                found[index] += seconds
     return [Times(tuple(each)) for each in found]
 
 

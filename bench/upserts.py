@@ -24,14 +24,14 @@ def one_month(bench: Workbench) -> list[Result]:
     """Upsert the subject's month."""
     changed = rows.of_month(bench.small_rows, rows.SUBJECT, _MONTH)
     what = f"upsert of one user's month ({len(changed)} rows) into 100k distributions, synced"
-    return [_against_delta(bench, what, 10, changed, repeats=9)]
+    return [_against_delta(bench, what, 10, changed, repeats=5, block=5)]
 
 
 def spread(bench: Workbench) -> list[Result]:
     """Upsert 1 % of the rows, drawn from all files."""
     changed = rows.sample(bench.small_rows, len(bench.small_rows) // 100)
     what = f"upsert of 1 % of 100k distributions ({len(changed)} rows spread over the store), synced"
-    return [_against_delta(bench, what, 3, changed, repeats=5)]
+    return [_against_delta(bench, what, 3, changed, repeats=5, block=1)]
 
 
 def growth(bench: Workbench) -> list[Result]:
@@ -43,11 +43,11 @@ def growth(bench: Workbench) -> list[Result]:
     return [at_most(what, 1.2, ours, base, "1M against 100k distributions")]
 
 
-def _against_delta(bench: Workbench, what: str, bar: float, changed: pa.Table, repeats: int) -> Result:
+def _against_delta(bench: Workbench, what: str, bar: float, changed: pa.Table, *, repeats: int, block: int) -> Result:
     table = DeltaTable(bench.delta)
     with ParquetStore(bench.small) as store:
         runs = [_ours(store, changed), _theirs(table, changed)]
-        ours, theirs = alternately(runs, repeats)
+        ours, theirs = alternately(runs, repeats, block=block)
     return at_least(what, bar, ours, theirs, "other: delta-rs MERGE, literal partition predicates, then synced")
 
 

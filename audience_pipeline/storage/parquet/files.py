@@ -9,9 +9,12 @@ the columns queries filter by.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import polars as pl
@@ -26,6 +29,10 @@ from audience_pipeline.tables.arrow import arrow_schema
 
 MONTH = "_month"
 """Name of the helper column that holds a row's month as ``yyyymm`` (0 without months)."""
+
+_THREADS, _MANY = 2, 64
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 def with_month(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -86,6 +93,7 @@ class Staging:
     def __init__(self, layout: Layout) -> None:
         self._root = str(layout.root)
         self._directory = str(layout.staging / uuid4().hex)
+        self._numbers = count()
         self._moves: list[tuple[str, str]] = []
 
     @classmethod
@@ -115,17 +123,19 @@ class Staging:
             parts[Partition(user_id, month)] = rows.slice(start, length)
             start += length
         statistics = _filtered(table)
-        return {
-            partition: (part.num_rows, self.add(self._path(table, partition), encoded(part, statistics=statistics)))
-            for partition, part in parts.items()
-        }
+
+        def stage(part: tuple[Partition, pa.Table]) -> tuple[Partition, tuple[int, int]]:
+            partition, held = part
+            return partition, (held.num_rows, self.add(self._path(table, partition), encoded(held, statistics)))
+
+        return dict(_each(stage, list(parts.items())))
 
     def _path(self, table: Table, partition: Partition) -> str:
         return f"{self._root}/{relative_path(table, partition)}"
 
     def add(self, path: str, content: pa.Buffer) -> int:
-        """Stage the file that is to be at ``path`` (below the data directory); return its bytes."""
-        staged = f"{self._directory}/{len(self._moves)}.parquet"
+        """Stage the file that is to be at ``path``, below the data directory; return its bytes. Safe in threads."""
+        staged = f"{self._directory}/{next(self._numbers)}.parquet"
         size = write_file(staged, content)
         self._moves.append((staged, path))
         return size
@@ -136,7 +146,19 @@ class Staging:
         self._moves.clear()
 
 
-def encoded(rows: pa.Table, *, statistics: bool | Sequence[str] = True) -> pa.Buffer:
+def _each(run: Callable[[Item], Done], items: Sequence[Item]) -> Iterable[Done]:
+    """Return what ``run`` makes of each item, in any order.
+
+    Many go in threads: files are encoded outside Python and made by the system, both without Python's lock.
+    """
+    if len(items) < _MANY:
+        return map(run, items)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        portions = [items[first::_THREADS] for first in range(_THREADS)]
+        return chain.from_iterable(pool.map(lambda portion: [run(item) for item in portion], portions))
+
+
+def encoded(rows: pa.Table, statistics: bool | Sequence[str] = True) -> pa.Buffer:
     """Return the bytes of a Parquet file of ``rows``; ``statistics`` names the columns to keep some of."""
     sink = pa.BufferOutputStream()
     options = {"compression": "snappy", "use_dictionary": False, "write_statistics": statistics}
@@ -147,7 +169,7 @@ def encoded(rows: pa.Table, *, statistics: bool | Sequence[str] = True) -> pa.Bu
 
 def write_parquet(table: Table, rows: pa.Table, path: Path, metadata: Mapping[str, str]) -> None:
     """Write one file in the store's format, with ``metadata`` on its schema; it is not synced yet."""
-    write_file(path, encoded(rows.replace_schema_metadata(dict(metadata)), statistics=_filtered(table)))
+    write_file(path, encoded(rows.replace_schema_metadata(dict(metadata)), _filtered(table)))
 
 
 def _filtered(table: Table) -> list[str]:
