@@ -63,7 +63,7 @@ def ingest_files(landing: Landing, table: Table, paths: Sequence[Path]) -> Inges
             report.add(*_ingest(landing, table, identify(path)))
         except PipelineError as error:
             report.errors.append(error)
-    _retry_waiting(landing, table, report)
+    _retry_waiting(landing, report)
     return report
 
 
@@ -80,12 +80,15 @@ def ingest_stream(landing: Landing, table: Table, stream: Readable) -> IngestRep
     landing.quarantine.put(table.name, STDIN, refused, landing.clock())
     report.read += len(refused)
     report.rejected += len(refused)
-    _retry_waiting(landing, table, report)
+    _retry_waiting(landing, report)
     return report
 
 
 def retry_entries(landing: Landing, entries: Sequence[Entry]) -> list[IngestReport]:
-    """Ingest the records of quarantine entries again, a report a table; those accepted leave the quarantine."""
+    """Ingest the records of quarantine entries again, a report a table; those accepted leave the quarantine.
+
+    Records elsewhere that waited for these are tried again, and not counted here.
+    """
     reports: list[IngestReport] = []
 
     def add(landed: LandedFile) -> None:
@@ -93,6 +96,8 @@ def retry_entries(landing: Landing, entries: Sequence[Entry]) -> list[IngestRepo
         reports[-1].add(landed, fold_landed(landing, landed))
 
     retry(landing, entries, add)
+    for report in reports:
+        _retry_waiting(landing, report)
     return reports
 
 
@@ -122,9 +127,10 @@ def _ingest(landing: Landing, table: Table, source: Source) -> tuple[LandedFile,
     return landed, result
 
 
-def _retry_waiting(landing: Landing, table: Table, report: IngestReport) -> None:
-    if report.inserted:
-        retry_waiting(landing, {table.name}, lambda landed: fold_landed(landing, landed))
+def _retry_waiting(landing: Landing, report: IngestReport) -> None:
+    """Try waiting records again; unchanged ones may be those an interrupted ingest inserted."""
+    if report.inserted or report.unchanged:
+        retry_waiting(landing, {report.table}, lambda landed: fold_landed(landing, landed))
 
 
 @contextmanager

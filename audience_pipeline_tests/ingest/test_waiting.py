@@ -6,10 +6,11 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from audience_pipeline.ingest.run import retry_entries
+from audience_pipeline.ingest.run import fold_landed, retry_entries
+from audience_pipeline.ingest.sources import identify
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
 from audience_pipeline.tables.arrow import arrow_schema
-from audience_pipeline_tests.ingest.builders import audience, distribution, line, platform, user, uuid
+from audience_pipeline_tests.ingest.builders import audience, distribution, line, platform, user, uuid, write
 from audience_pipeline_tests.ingest.conftest import Place
 
 ANOTHER = "another"
@@ -45,6 +46,30 @@ def test_landing_alone_tries_waiting_records_again_too(place: Place) -> None:
     assert (retried.table, retried.accepted, retried.months) == ("distributions", 1, frozenset({202506}))
     assert place.entries() == []
     assert place.store.landing.read(DISTRIBUTIONS).num_rows == 1
+
+
+def test_a_record_waits_for_one_that_is_in_quarantine_itself(place: Place) -> None:
+    place.ingest("users", [user(quota={"max_audiences": 0})])
+    place.ingest("platforms", [platform()])
+    place.ingest("audiences", [audience()])
+    (refused,) = place.entries()
+    place.ingest("distributions", [distribution()])
+    place.ingest("users", [user()])
+    (report,) = retry_entries(place.landing, [refused])
+    assert (report.table, report.inserted) == ("audiences", 1)
+    assert place.entries() == []
+    assert len(place.rows("distributions")) == 1
+
+
+def test_an_ingest_done_again_after_a_crash_tries_what_waited_for_it(place: Place) -> None:
+    place.ingest("platforms", [platform()])
+    place.ingest("distributions", [distribution()])
+    sent = write(place.directory / "sent.ndjson", [audience()])
+    fold_landed(place.landing, place.landing.land(AUDIENCES, identify(sent)))
+    assert len(place.entries()) == 1
+    assert place.ingest_file("audiences", sent).unchanged == 1
+    assert place.entries() == []
+    assert len(place.rows("distributions")) == 1
 
 
 def test_a_record_waits_for_a_day_and_stays_in_quarantine_after_that(place: Place) -> None:
