@@ -20,8 +20,10 @@ from audience_pipeline.storage.contract import LedgerEntry
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
 
-GROUP_BYTES = 48 * 2**20
+GROUP_BYTES = 24 * 2**20
 """Uncompressed bytes of landed records that are held at once; merging them takes a small multiple."""
+_MOST_BUCKETS = 128
+"""Files a month is split into at most, all of them open at once."""
 
 
 def part_path(table: Table, number: int, sequence: int, month: int) -> Path:
@@ -81,7 +83,7 @@ def in_groups(table: Table, paths: Sequence[Path], scratch: Path) -> Iterator[pa
             yield read_parts(table, group)
             group, held = [], 0
         if size > GROUP_BYTES:
-            yield from _by_user(table, parts, math.ceil(size / GROUP_BYTES), scratch)
+            yield from _by_user(table, parts, min(math.ceil(size / GROUP_BYTES), _MOST_BUCKETS), scratch)
         else:
             group, held = group + parts, held + size
     if group:
