@@ -1,16 +1,21 @@
 """What was read counts only when no file was replaced meanwhile."""
 
+import itertools
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from audience_pipeline.errors import ConflictError, CorruptionError
+from audience_pipeline.storage.parquet import reading
 from audience_pipeline.storage.parquet.steady import steady
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES
-from audience_pipeline_tests.storage.builders import audience, put
+from audience_pipeline_tests.storage.builders import MAY, audience, put
 
 
 @pytest.fixture
@@ -90,3 +95,21 @@ def test_a_damaged_file_is_told_as_damage(parquet: ParquetStore, content: bytes)
     Path(path).write_bytes(content)
     with pytest.raises(CorruptionError, match="verify"):
         parquet.read(AUDIENCES)
+
+
+@pytest.mark.parametrize("replacements", [1, 8], ids=["once", "until writers have to wait"])
+def test_a_read_of_the_store_gives_what_is_there_when_it_ends(
+    parquet: ParquetStore, monkeypatch: pytest.MonkeyPatch, replacements: int
+) -> None:
+    put(parquet, AUDIENCES, audience(name="version 0"))
+    select, versions = reading.select, iter(range(1, replacements + 1))
+
+    def overtaken(*arguments: Any) -> pa.Table:  # noqa: ANN401 - passed on
+        found = select(*arguments)
+        for version in itertools.islice(versions, 1):
+            moment = MAY + timedelta(seconds=version)
+            put(parquet, AUDIENCES, audience(name=f"version {version}", updated_at=moment))
+        return found
+
+    monkeypatch.setattr(reading, "select", overtaken)
+    assert parquet.read(AUDIENCES).column("name").to_pylist() == [f"version {replacements}"]
