@@ -22,41 +22,30 @@ from bench.workbench import Workbench
 
 _SINCE = datetime(2025, 6, 15)  # noqa: DTZ001 - UTC
 _MONTHS = (202506, 999_999)
-_PLATFORM_COLUMNS = (
-    "platform_id, user_id, platform_type, name, created_at, updated_at, status, settings, last_sync, sync_status"
-)
 _BY_HAND: dict[str, tuple[Table, tuple[int, int] | None, str]] = {
     "user-audiences": (
         AUDIENCES,
         None,
-        (
-            "SELECT * FROM read_parquet($files) WHERE user_id = $user_id AND status != 'archived'"
-            " ORDER BY created_at DESC, audience_id"
-        ),
+        """SELECT * FROM read_parquet($files, hive_partitioning = false)
+        WHERE user_id = $user_id AND status != 'archived' ORDER BY created_at DESC, audience_id""",
     ),
     "distribution-history": (
         DISTRIBUTIONS,
         None,
-        (
-            "SELECT * FROM read_parquet($files) WHERE audience_id = $audience_id AND user_id = $user_id"
-            " ORDER BY created_at DESC"
-        ),
+        """SELECT * FROM read_parquet($files, hive_partitioning = false)
+        WHERE audience_id = $audience_id AND user_id = $user_id ORDER BY created_at DESC, distribution_id""",
     ),
     "active-platforms": (
         PLATFORMS,
         None,
-        (
-            f"SELECT {_PLATFORM_COLUMNS} FROM read_parquet($files)"  # noqa: S608 - a constant
-            " WHERE user_id = $user_id AND status = 'active' ORDER BY platform_id"
-        ),
+        """SELECT * EXCLUDE credentials FROM read_parquet($files, hive_partitioning = false)
+        WHERE user_id = $user_id AND status = 'active' ORDER BY platform_id""",
     ),
     "recent-distributions": (
         DISTRIBUTIONS,
         _MONTHS,
-        (
-            "SELECT * FROM read_parquet($files) WHERE user_id = $user_id AND created_at > $since"
-            " ORDER BY created_at DESC, distribution_id LIMIT 50"
-        ),
+        """SELECT * FROM read_parquet($files, hive_partitioning = false)
+        WHERE user_id = $user_id AND created_at > $since ORDER BY created_at DESC, distribution_id LIMIT 50""",
     ),
 }
 _REPEATS = 41
