@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
+from audience_pipeline.errors import ConflictError
 from audience_pipeline.storage.contract import Placement, Refusal, UpsertResult, Verdict
 from audience_pipeline.storage.parquet.core import Core, index_of
 from audience_pipeline.storage.parquet.files import MONTH, with_month
@@ -20,6 +21,7 @@ from audience_pipeline.tables import POSITION, Problem, Table
 
 CHUNK_PARTITIONS = 2_000
 CHUNK_ROWS = 200_000
+_ATTEMPTS = 20
 
 
 def upsert(core: Core, table: Table, frame: pl.DataFrame) -> UpsertResult:
@@ -48,7 +50,7 @@ def judge(core: Core, table: Table, frame: pl.DataFrame) -> list[tuple[Verdict, 
 def _upsert_chunk(core: Core, table: Table, chunk: pl.DataFrame) -> UpsertResult:
     index = index_of(table).name
     with core.hold(table, _partitions(chunk)):
-        while True:
+        for _ in range(_ATTEMPTS):
             merged, stored = _merge(core, table, chunk)
             written = with_month(table, merged.rows)
             if written.is_empty():
@@ -59,7 +61,18 @@ def _upsert_chunk(core: Core, table: Table, chunk: pl.DataFrame) -> UpsertResult
             if core.state.begin(table.name, changed, index, _places(table, written), core.clock()):
                 _write(core, table, written, stored, merged.positions)
                 break
+        else:
+            raise _contended(table)
     return _result(table, chunk, merged.verdicts, merged.problems, written)
+
+
+def _contended(table: Table) -> ConflictError:
+    return ConflictError(
+        table.name,
+        found=f"keys reserved by other writers in each of {_ATTEMPTS} attempts",
+        expected="keys that stay where the index says",
+        remedy="Run again; nothing of these partitions was written.",
+    )
 
 
 def _merge(core: Core, table: Table, chunk: pl.DataFrame) -> tuple[Merge, pl.DataFrame]:
