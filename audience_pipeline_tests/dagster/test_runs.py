@@ -47,6 +47,6 @@ def test_a_run_that_cannot_open_the_store_says_why(settings: Settings, tmp_path:
     settings.data_dir.write_text("a file in the place of the data directory", encoding="utf-8")
     with (
         runs_in(tmp_path / "home", build_defs(settings)) as runs,
-        pytest.raises(StorageError, match=r"of landing: found .*StorageError.*File exists"),
+        pytest.raises(StorageError, match=r"of landing: found .*StorageError.*a file in the place of a directory"),
     ):
         runs.land()
