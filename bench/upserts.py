@@ -24,14 +24,14 @@ def one_month(bench: Workbench) -> list[Result]:
     """Upsert the subject's month."""
     changed = rows.of_month(bench.small_rows, rows.SUBJECT, _MONTH)
     what = f"upsert of one user's month ({len(changed)} rows) into 100k distributions, synced"
-    return [_against_delta(bench, what, 10, changed, repeats=5, block=5)]
+    return [_against_delta(bench, what, 10, changed, repeats=5, block=5, streamed=True)]
 
 
 def spread(bench: Workbench) -> list[Result]:
     """Upsert 1 % of the rows, drawn from all files."""
     changed = rows.sample(bench.small_rows, len(bench.small_rows) // 100)
     what = f"upsert of 1 % of 100k distributions ({len(changed)} rows spread over the store), synced"
-    return [_against_delta(bench, what, 3, changed, repeats=5, block=1)]
+    return [_against_delta(bench, what, 3, changed, repeats=5, block=1, streamed=False)]
 
 
 def growth(bench: Workbench) -> list[Result]:
@@ -43,10 +43,12 @@ def growth(bench: Workbench) -> list[Result]:
     return [at_most(what, 1.2, ours, base, "1M against 100k distributions")]
 
 
-def _against_delta(bench: Workbench, what: str, bar: float, changed: pa.Table, *, repeats: int, block: int) -> Result:
+def _against_delta(  # noqa: PLR0913 - one row's numbers
+    bench: Workbench, what: str, bar: float, changed: pa.Table, *, repeats: int, block: int, streamed: bool
+) -> Result:
     table = DeltaTable(bench.delta)
     with ParquetStore(bench.small) as store:
-        runs = [_ours(store, changed), _theirs(table, changed)]
+        runs = [_ours(store, changed), _theirs(table, changed, streamed=streamed)]
         ours, theirs = alternately(runs, repeats, block=block)
     return at_least(what, bar, ours, theirs, "other: delta-rs MERGE, literal partition predicates, then synced")
 
@@ -58,9 +60,11 @@ def _ours(store: ParquetStore, changed: pa.Table) -> Callable[[], None]:
     return run
 
 
-def _theirs(table: DeltaTable, changed: pa.Table) -> Callable[[], None]:
+def _theirs(table: DeltaTable, changed: pa.Table, *, streamed: bool) -> Callable[[], None]:
     def run() -> None:
-        assert delta.merge(table, delta.with_partition(rows.next_version(changed, next(_versions)))) == len(changed)
+        assert delta.merge(
+            table, delta.with_partition(rows.next_version(changed, next(_versions))), streamed=streamed
+        ) == len(changed)
         delta.sync(table)
 
     return run
