@@ -18,6 +18,7 @@ import pyarrow as pa
 from audience_pipeline.errors import UsageError
 from audience_pipeline.queries.patterns import AccessPattern, pattern_named
 from audience_pipeline.storage.contract import Placement
+from audience_pipeline.storage.parquet.duck import rows_of
 from audience_pipeline.storage.parquet.steady import damage_told, steady
 from audience_pipeline.tables import TABLES, Table
 from audience_pipeline.tables.arrow import arrow_schema
@@ -83,7 +84,7 @@ def _read(
     bound = {**arguments, "files": files, **({"archived": archived} if archived else {})}
     statement = _statement(pattern.name, with_archive=bool(archived))
     with damage_told(pattern.table):
-        found = steady([*files, *archived], lambda: store.cursor().sql(statement, params=bound).to_arrow_table())
+        found = steady([*files, *archived], lambda: rows_of(store.cursor(), statement, bound))
     return found.cast(schema)
 
 

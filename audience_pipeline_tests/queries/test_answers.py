@@ -1,6 +1,8 @@
 """The access patterns: documented filters, order and columns, from exactly the files that can hold the answer."""
 
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -180,3 +182,14 @@ def test_threads_ask_one_store_at_once(store: ParquetStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(80)))
     assert all(answers[number] == answers[number % 5] for number in range(80))
+
+
+def test_an_answer_comes_without_a_warning(store: ParquetStore) -> None:
+    program = (
+        "import sys; from pathlib import Path; from audience_pipeline.storage.parquet.store import ParquetStore\n"
+        "from audience_pipeline.queries import run\n"
+        "with ParquetStore(Path(sys.argv[1])) as store:\n"
+        "    print(run(store, 'active-platforms', user_id='user123').num_rows)"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, str(store.root)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1\n"

@@ -5,19 +5,18 @@ SQL files). Listing directories is what kills reads of many small files, so none
 state gives exactly the files of a user and a month range, and the key index the one file of a key.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from audience_pipeline.errors import ConflictError, UsageError
 from audience_pipeline.storage.contract import EVERYTHING, Predicate, Query
 from audience_pipeline.storage.parquet.core import Core, index_of
-from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.storage.parquet.duck import Duck, rows_of
+from audience_pipeline.storage.parquet.layout import Partition, relative_path
 from audience_pipeline.storage.parquet.steady import damage_told, steady
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
@@ -27,30 +26,10 @@ _INSTANT = timedelta(microseconds=1)
 _ALL_MONTHS = (0, 999_999)
 
 
-class Duck:
-    """One in-memory DuckDB instance, with a cursor a thread."""
-
-    def __init__(self) -> None:
-        self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._local = threading.local()
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return this thread's cursor."""
-        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self._local.cursor = self._connection.cursor()
-        return cursor
-
-    def close(self) -> None:
-        """Close the instance."""
-        self._connection.close()
-
-
 def files(core: Core, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None) -> list[str]:
     """Return the absolute paths of the files of a user and an inclusive month range, newest month first."""
     found = core.state.partitions(table.name, user_id=user_id, months=months, newest_first=True)
-    return [str(core.layout.path(table, partition)) for partition in found]
+    return [f"{core.layout.root}/{relative_path(table, partition)}" for partition in found]
 
 
 def read(core: Core, duck: Duck, table: Table, query: Query) -> pa.Table:
@@ -105,7 +84,7 @@ def select(
         statement += " LIMIT ?"
         values.append(query.limit)
     with damage_told(table):
-        found = duck.cursor().sql(statement, params=[list(paths), *values]).to_arrow_table()
+        found = rows_of(duck.cursor(), statement, [list(paths), *values])
     return found.cast(schema)
 
 

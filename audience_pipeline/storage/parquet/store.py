@@ -25,6 +25,7 @@ from audience_pipeline.storage.contract import (
 )
 from audience_pipeline.storage.parquet import move, reading, transition, upsert, verify
 from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.duck import Duck
 from audience_pipeline.storage.parquet.frames import prepare
 from audience_pipeline.storage.parquet.landing import ParquetLanding
 from audience_pipeline.storage.parquet.layout import Layout
@@ -70,7 +71,7 @@ class ParquetStore:
             self._presence = os.open(self._layout.state / "open.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._core = Core(self._layout, self._open_state(), Locks(self._layout.state / "locks"), clock)
         self._recover()
-        self._duck = reading.Duck()
+        self._duck = Duck()
         self.landing = ParquetLanding(self._core)
 
     def __enter__(self) -> Self:
