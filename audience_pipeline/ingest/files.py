@@ -118,12 +118,18 @@ class Landing:
     def _land(self, table: Table, source: Source, entry: LedgerEntry) -> LandedFile:
         with opened(source) as stream:
             pieces = blocks(stream, limit=reasons.MAX_LINE_BYTES)
-            return self.land_lines(table, entry, pieces, size=source.size)
+            return self.land_lines(table, entry, pieces, size=source.size, source=source)
 
     def land_lines(
-        self, table: Table, entry: LedgerEntry, pieces: Iterable[Block | LongLine], *, size: int
+        self,
+        table: Table,
+        entry: LedgerEntry,
+        pieces: Iterable[Block | LongLine],
+        *,
+        size: int,
+        source: Source | None = None,
     ) -> LandedFile:
-        """Land the lines of an open entry; the table's landing lock is held."""
+        """Land the lines of an open entry, which come from ``source`` if from a file; the landing lock is held."""
         now = self.clock()
         landed = LandedFile(table.name, entry.name, entry)
         admission = Admission(self.store, table, now, self.settings.reference_wait_hours)
@@ -131,7 +137,7 @@ class Landing:
         chunks = Chunks(table, Records(table, limits, configured_keyset(self.settings) if has_secrets(table) else None))
         self.store.landing.abandon(entry)
         try:
-            for batch in batches(judged(pieces, chunks, limits, size=size)):
+            for batch in batches(judged(pieces, chunks, limits, size=size, source=source)):
                 self._land_batch(table, landed, entry, batch, admission, now)
             landed.months = self.store.landing.finish(entry, landed.counts)
         except BaseException:

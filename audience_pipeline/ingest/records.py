@@ -9,6 +9,7 @@ and it accepts exactly what the thorough path accepts with the same result (a pr
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Any, get_origin
 
 import msgspec
@@ -54,7 +55,7 @@ class Records:
         self._times = tuple(column.name for column in table.of_type(LogicalType.TIMESTAMP))
         self._arrays = tuple(column.name for column in table.of_type(LogicalType.STRINGS))
         self._json = tuple(column.name for column in table.of_type(LogicalType.JSON))
-        self._texts = (*(column.name for column in table.of_type(LogicalType.STRING)), *self._times)
+        self._plain = itemgetter(*table.by_name.keys() - self._json)
         self._small = dict(_objects(table))
         self._keyset = keyset
         self._secrets = tuple(column.name for column in table.columns if column.secret)
@@ -97,10 +98,7 @@ class Records:
 
     def _colons(self, values: dict[str, Any], encoded: dict[str, bytes]) -> int:
         """Count the colons in values as they are written."""
-        texts = [text for name in self._texts if (text := values[name]) is not None]
-        for name in self._arrays:
-            texts += values[name] or ()
-        return "".join(texts).count(":") + b"".join(encoded.values()).count(b":")
+        return encoded_json(self._plain(values)).count(b":") + sum(text.count(b":") for text in encoded.values())
 
     def read_thoroughly(self, line: bytes, *, cut: bool = False) -> dict[str, Any]:
         """Return the same as :meth:`read` without the fast path. Raises RefusedRecordError."""

@@ -35,6 +35,11 @@ class Source:
     size: int
     stamp: tuple[int, int, int]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file's bytes are its lines."""
+        return self.path.suffix != ".gz"
+
     def is_at(self, path: Path) -> bool:
         """Return whether the file at ``path`` is the one that was identified, unchanged."""
         return _stamp(path.stat()) == self.stamp
@@ -84,6 +89,19 @@ def opened(source: Source) -> Iterator[Readable]:
         if stream.stamp != source.stamp:
             raise _changed(source.path)
         yield stream
+
+
+def reopened(source: Source) -> int:
+    """Return a descriptor of an identified file, for reading parts of it.
+
+    Raises:
+        StorageError: it cannot be opened, or is not the file that was identified.
+    """
+    with storage_errors(source.path):
+        descriptor = os.open(source.path, os.O_RDONLY)
+    if _stamp(os.fstat(descriptor)) != source.stamp:
+        raise _changed(source.path)
+    return descriptor
 
 
 class _Reader:

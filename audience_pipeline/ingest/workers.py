@@ -1,14 +1,23 @@
 """Blocks judged in order, in this process or in several.
 
-Belongs here: the worker processes. Started, not forked: a fork of a process that has used polars hangs. They import
-little, and at most a few blocks are on their way at once, so memory stays bounded.
+Belongs here: the worker processes, and how blocks and rows get to them and back. Started, not forked: a fork of a
+process that has used polars hangs. They import little, and at most a few blocks are on their way at once, so memory
+stays bounded. Pipes between processes are slow, and would cost as much as judging: a worker reads a plain file itself,
+and leaves accepted rows in a scratch file that is mapped here.
 """
 
 import gc
 import multiprocessing
+import os
+import sys
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
+from functools import cache
+from importlib.abc import MetaPathFinder
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -17,62 +26,92 @@ from audience_pipeline.ingest.lines import Block, LongLine
 from audience_pipeline.ingest.records import Records
 from audience_pipeline.ingest.rules import Limits
 from audience_pipeline.ingest.secrets import has_secrets
+from audience_pipeline.ingest.sources import Source, reopened
 from audience_pipeline.tables import TABLES
 
 PROCESSES = 2
 WORTHWHILE_BYTES = 32 * 2**20
 _AHEAD = 2 * PROCESSES
 
-_Packed = tuple[int, bytes, list[RefusedLine]]
+_Left = tuple[int, Path, list[RefusedLine]]
 _chunks: Chunks | None = None
 
 
 def judged(
-    pieces: Iterable[Block | LongLine], chunks: Chunks, limits: Limits, *, size: int
+    pieces: Iterable[Block | LongLine], chunks: Chunks, limits: Limits, *, size: int, source: Source | None = None
 ) -> Iterator[tuple[Block | None, Chunk]]:
     """Yield each block with its chunk, in order; lines passed over come as chunks of their own, without a block.
 
-    ``size`` is that of the whole stream and decides whether worker processes are worth their start. Tables with secrets
-    stay in this process: keys are not handed around.
+    ``size`` is that of the whole stream and decides whether worker processes are worth their start; from a plain file,
+    its ``source``, they read for themselves. Tables with secrets stay in this process: keys are not handed around.
     """
     if size < WORTHWHILE_BYTES or has_secrets(chunks.table):
         for piece in pieces:
             yield _alone(piece, chunks) if isinstance(piece, LongLine) else (piece, chunks.judge(piece))
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(chunks.table.name, limits)) as pool:
-        waiting: deque[tuple[Block | LongLine, Future[_Packed] | None]] = deque()
+    with (
+        tempfile.TemporaryDirectory(prefix="audience-pipeline-") as scratch,
+        ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(chunks.table.name, limits)) as pool,
+    ):
+        waiting: deque[tuple[Block | LongLine, Future[_Left] | None]] = deque()
         for piece in pieces:
-            waiting.append((piece, None if isinstance(piece, LongLine) else pool.submit(_judge, piece)))
+            waiting.append((piece, None if isinstance(piece, LongLine) else _submitted(pool, piece, source, scratch)))
             if len(waiting) > _AHEAD:
                 yield _collected(*waiting.popleft(), chunks)
         while waiting:
             yield _collected(*waiting.popleft(), chunks)
 
 
-def _collected(piece: Block | LongLine, future: Future[_Packed] | None, chunks: Chunks) -> tuple[Block | None, Chunk]:
+def _submitted(pool: ProcessPoolExecutor, block: Block, source: Source | None, scratch: str) -> "Future[_Left]":
+    left = Path(scratch, f"{block.first}.arrow")
+    if source is None or not source.is_plain:
+        return pool.submit(_judge, block, left)
+    return pool.submit(_judge_part, source, replace(block, data=b""), len(block.data), left)
+
+
+def _collected(piece: Block | LongLine, future: "Future[_Left] | None", chunks: Chunks) -> tuple[Block | None, Chunk]:
     if isinstance(piece, LongLine) or future is None:
         return _alone(piece, chunks) if isinstance(piece, LongLine) else (piece, chunks.judge(piece))
-    read, packed, refused = future.result()
-    with pa.ipc.open_stream(packed) as stream:
-        return piece, Chunk(read, stream.read_all(), refused)
+    read, left, refused = future.result()
+    with pa.memory_map(str(left)) as mapped, pa.ipc.open_stream(mapped) as stream:
+        rows = stream.read_all()
+    left.unlink()
+    return piece, Chunk(read, rows, refused)
 
 
 def _alone(line: LongLine, chunks: Chunks) -> tuple[None, Chunk]:
     return None, Chunk(1, chunks.schema.empty_table(), [passed_over(chunks.table, line)])
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Keeps Arrow from importing pandas with its first array: half a second, to look for types no record has."""
+
+    def find_spec(self, fullname: str, _path: object, _target: object = None) -> None:
+        """Hide pandas; leave all else to the other finders."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(name=fullname)
+
+
 def _start(table: str, limits: Limits) -> None:
     """Make this process ready to judge. Records hold no cycles, so looking for some is time lost."""
     global _chunks  # noqa: PLW0603 - what a worker process is made for
     gc.disable()
+    sys.meta_path.insert(0, _WithoutPandas())
     _chunks = Chunks(TABLES[table], Records(TABLES[table], limits))
 
 
-def _judge(block: Block) -> _Packed:
+_opened = cache(reopened)
+
+
+def _judge_part(source: Source, block: Block, length: int, left: Path) -> _Left:
+    """Judge a block of a plain file; that its bytes stay the same, whoever reads it to its end sees to."""
+    return _judge(replace(block, data=os.pread(_opened(source), length, block.offset)), left)
+
+
+def _judge(block: Block, left: Path) -> _Left:
     assert _chunks is not None, "the process was started without its initializer"  # noqa: S101 - for the type checker
     chunk = _chunks.judge(block)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, chunk.rows.schema) as writer:
+    with pa.OSFile(str(left), "wb") as file, pa.ipc.new_stream(file, chunk.rows.schema) as writer:
         writer.write_table(chunk.rows)
-    return chunk.read, sink.getvalue().to_pybytes(), chunk.refused
+    return chunk.read, left, chunk.refused

@@ -10,6 +10,7 @@ do not agree on keeping the difference.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _NOTHING = (b"{}", b"null")
+_WHOLE_DOUBLE = re.compile(rb"\.0[,}\]]")
 
 
 def canonical_json(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
@@ -70,7 +72,7 @@ def canonical_bounded(value: Any, encoded: bytes, *, free: bool) -> str | None: 
     ``encoded`` is its :func:`encoded_json`; ``free`` says whether its type has JSON no shape describes; times it may
     not have.
     """
-    if free and b".0" in encoded and not is_settled(value):
+    if free and _WHOLE_DOUBLE.search(encoded) and not is_settled(value):
         return canonical_json(value)
     return None if encoded in _NOTHING else encoded.decode()
 

@@ -28,7 +28,7 @@ from audience_pipeline_tests.storage.builders import (
 )
 from audience_pipeline_tests.storage.writer import PROCESSES, check_whole, start
 
-SECONDS = 60
+SECONDS = 300
 
 
 def together(root: Path, work: Callable[..., Any], *arguments: tuple[object, ...]) -> list[Any]:

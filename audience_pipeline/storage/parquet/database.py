@@ -14,6 +14,9 @@ from typing import Any
 from audience_pipeline.errors import CorruptionError, StorageError, UsageError, storage_errors
 
 FORMAT_VERSION = 1
+_CACHE_KIB = 32 * 1024
+"""Keys are random, so the changes of one commit touch pages all over the index; these should stay in memory."""
+_CHECKPOINT_PAGES = 8_000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -57,6 +60,8 @@ class Database:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._db.executescript(SCHEMA)
             self._check_format()
         except sqlite3.DatabaseError as error:

@@ -41,8 +41,7 @@ class State(Database):
             (json.dumps(list(keys)), table),
         )
         return {
-            key: Placement(user, month, placed=phase == PLACED, archived=bool(archived))
-            for key, user, month, phase, archived in found
+            key: Placement(user, month, phase == PLACED, bool(archived)) for key, user, month, phase, archived in found
         }
 
     def positions(self, table: str, keys: Sequence[str]) -> dict[str, int]:

@@ -40,7 +40,7 @@ def judge(core: Core, table: Table, frame: pl.DataFrame) -> list[tuple[Verdict, 
     problems = _rivals(core, table, frame)
     verdicts: dict[int, Verdict] = {}
     for chunk in _chunks(frame.filter(~pl.col(ROW).is_in(list(problems)))):
-        merged, _ = _merge(core, table, chunk)
+        merged, *_ = _merge(core, table, chunk)
         verdicts |= merged.verdicts
         problems |= merged.problems
     verdicts |= dict.fromkeys(problems, Verdict.REFUSED)
@@ -51,14 +51,15 @@ def _upsert_chunk(core: Core, table: Table, chunk: pl.DataFrame) -> UpsertResult
     index = index_of(table).name
     with core.hold(table, _partitions(chunk)):
         for _ in range(_ATTEMPTS):
-            merged, stored = _merge(core, table, chunk)
+            merged, stored, known = _merge(core, table, chunk)
             written = with_month(table, merged.rows)
             if written.is_empty():
                 if merged.positions:
                     core.state.commit(table.name, {}, index, merged.positions)
                 break
             changed = _partitions(written)
-            if core.state.begin(table.name, changed, index, _places(table, written), core.clock()):
+            new = {key: place for key, place in _places(table, written).items() if key not in known}
+            if core.state.begin(table.name, changed, index, new, core.clock()):
                 _write(core, table, written, stored, merged.positions)
                 break
         else:
@@ -75,8 +76,8 @@ def _contended(table: Table) -> ConflictError:
     )
 
 
-def _merge(core: Core, table: Table, chunk: pl.DataFrame) -> tuple[Merge, pl.DataFrame]:
-    """Merge a chunk with what is stored in its partitions; also return all rows of those partitions."""
+def _merge(core: Core, table: Table, chunk: pl.DataFrame) -> tuple[Merge, pl.DataFrame, Mapping[str, Placement]]:
+    """Merge a chunk with what is stored in its partitions; also return all rows of those partitions, and known keys."""
     keys = chunk[table.key].to_list()
     placements = _settled(core, table, keys)
     misplaced, ended = _misplaced(core, table, chunk, placements)
@@ -87,7 +88,7 @@ def _merge(core: Core, table: Table, chunk: pl.DataFrame) -> tuple[Merge, pl.Dat
     held = stored.join(known, on=table.key, how="left").with_columns(pl.col(POSITION).fill_null(0))
     merged = merge(table, kept, held)
     verdicts = {**merged.verdicts, **dict.fromkeys(misplaced, Verdict.REFUSED), **dict.fromkeys(ended, Verdict.STALE)}
-    return Merge(merged.rows, verdicts, {**merged.problems, **misplaced}, merged.positions), stored
+    return Merge(merged.rows, verdicts, {**merged.problems, **misplaced}, merged.positions), stored, placements
 
 
 def _position_schema(table: Table) -> dict[str, type[pl.DataType]]:
