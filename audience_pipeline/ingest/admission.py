@@ -39,7 +39,7 @@ class Admission:
     def __init__(self, store: TableStore, table: Table, now: datetime, wait_hours: int) -> None:
         self._store = store
         self._table = table
-        self._now = now
+        self.now = now
         self._wait_hours = wait_hours
         self._quotas = Quotas(store, table, now)
 
@@ -97,7 +97,7 @@ class Admission:
         """Reserve each key where its first row puts it; refuse rows of keys that live elsewhere by now."""
         kept = placed.indexes(verdicts)
         places = {placed.keys[row]: (placed.users[row], placed.months[row]) for row in reversed(kept)}
-        elsewhere = self._store.reserve(self._table, places, self._now) if places else {}
+        elsewhere = self._store.reserve(self._table, places, self.now) if places else {}
         for row in kept if elsewhere else ():
             if (place := elsewhere.get(placed.keys[row])) is not None:
                 verdicts.refuse(row, _moved(self._table, placed.insert(row), place))

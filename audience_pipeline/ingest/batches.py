@@ -3,14 +3,15 @@
 Belongs here: gathering, in bounded memory. Does not belong here: what happens to a batch.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from audience_pipeline.ingest.chunks import LINE_NUMBER, Chunk, RefusedLine, refuse
+from audience_pipeline.ingest.chunks import LINE_NUMBER, Chunk, Reasons, RefusedLine, refuse
 from audience_pipeline.ingest.lines import Block
-from audience_pipeline.tables import Problem
+from audience_pipeline.ingest.sources import Source, part
 
 BATCH_BYTES = 24 * 2**20
 
@@ -27,7 +28,7 @@ class Batch:
         """Add one block with its chunk; a line that was passed over has no block."""
         if block is not None:
             self.blocks.append(block)
-            self.size += len(block.data)
+            self.size += block.length or len(block.data)
         self.chunks.append(chunk)
 
     @property
@@ -45,10 +46,18 @@ class Batch:
         """The lines the chunks refused."""
         return [line for chunk in self.chunks for line in chunk.refused]
 
-    def refuse(self, number: int, problems: Iterable[Problem], waiting_for: tuple[str, ...]) -> RefusedLine:
-        """Refuse line ``number`` for what the store says of it."""
-        block = next(each for each in reversed(self.blocks) if each.first <= number)
-        return refuse(block, number, tuple(problems), waiting_for)
+    def refuse(self, reasons: Mapping[int, Reasons], source: Source | None) -> Iterator[RefusedLine]:
+        """Refuse lines, by number, for what the store says of them; ``source`` has the bytes that were not kept."""
+        numbers = sorted(reasons)
+        for block, following in zip(self.blocks, [*self.blocks[1:], None], strict=True):
+            last = bisect_left(numbers, following.first) if following else len(numbers)
+            wanted = {number: reasons[number] for number in numbers[bisect_left(numbers, block.first) : last]}
+            if wanted:
+                yield from refuse(_read(block, source), wanted)
+
+
+def _read(block: Block, source: Source | None) -> Block:
+    return replace(block, data=part(source, block.offset, block.length)) if block.length and source else block
 
 
 def batches(judged: Iterable[tuple[Block | None, Chunk]], size: int = BATCH_BYTES) -> Iterator[Batch]:

@@ -4,7 +4,7 @@ Belongs here: the step from lines to columns. It runs in worker processes too, s
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from audience_pipeline.tables import Problem, Table
 from audience_pipeline.tables.arrow import TYPES
 
 LINE_NUMBER = "_line"
+Reasons = tuple[tuple[Problem, ...], tuple[str, ...]]
+"""Why the store refuses a record, and the tables whose missing records it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,14 @@ def _lines(block: Block) -> Iterator[tuple[int, int, bytes, bool]]:
         offset += len(line) + 1
 
 
-def refuse(block: Block, number: int, problems: tuple[Problem, ...], waiting_for: tuple[str, ...] = ()) -> RefusedLine:
-    """Refuse line ``number`` of ``block`` for what the store says of its record, which is well formed."""
-    ahead = block.data.split(b"\n", number - block.first + 1)
-    line = ahead[number - block.first]
-    offset = block.offset + sum(len(each) + 1 for each in ahead[: number - block.first])
-    line = line.rstrip(b"\r")
-    return RefusedLine(number, offset, len(line), hashlib.sha256(line).hexdigest(), problems, line, b"", waiting_for)
+def refuse(block: Block, reasons: Mapping[int, Reasons]) -> Iterator[RefusedLine]:
+    """Refuse lines of ``block``, by number, for what the store says of their records, which are well formed."""
+    for number, offset, line, _ in _lines(block):
+        if number in reasons:
+            problems, waiting_for = reasons[number]
+            record = line.rstrip(b"\r")
+            digest = hashlib.sha256(record).hexdigest()
+            yield RefusedLine(number, offset, len(record), digest, problems, record, b"", waiting_for)
 
 
 def _refused(table: Table, number: int, offset: int, line: bytes, error: RefusedRecordError) -> RefusedLine:

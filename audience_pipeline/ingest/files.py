@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import polars as pl
 import pyarrow as pa
 
 from audience_pipeline.errors import PipelineError, storage_errors
@@ -83,8 +84,10 @@ class Landing:
         self.quarantine = Quarantine(settings.quarantine_dir)
         self._progress = progress or (lambda _: None)
 
-    def land(self, table: Table, source: Source) -> LandedFile:
+    def land(self, table: Table, source: Source, then: Callable[[LandedFile], object] = lambda _: None) -> LandedFile:
         """Land one file, after what an interrupted landing of the table left unfinished.
+
+        ``then`` is called with what became of it while no other landing of the table runs.
 
         Raises:
             SecurityError: it has credentials in plaintext.
@@ -93,11 +96,16 @@ class Landing:
         if has_secrets(table):
             plaintext.require_sealed(table, source)
         with self.store.landing_lock(table):
-            entry = self.store.landing.open_file(table, source.digest, source.name)
-            if entry.status != "open":
-                return self.landed_before(table, entry)
-            self._finish_older(table, entry)
-            return self._land(table, source, entry)
+            landed = self._landed(table, source)
+            then(landed)
+        return landed
+
+    def _landed(self, table: Table, source: Source) -> LandedFile:
+        entry = self.store.landing.open_file(table, source.digest, source.name)
+        if entry.status != "open":
+            return self.landed_before(table, entry)
+        self._finish_older(table, entry)
+        return self._land(table, source, entry)
 
     def landed_before(self, table: Table, entry: LedgerEntry) -> LandedFile:
         """Return what became of a file that was landed already; its months again, until they were folded."""
@@ -138,7 +146,7 @@ class Landing:
         self.store.landing.abandon(entry)
         try:
             for batch in batches(judged(pieces, chunks, limits, size=size, source=source)):
-                self._land_batch(table, landed, entry, batch, admission, now)
+                self._land_batch(landed, entry, batch, admission, source)
             landed.months = self.store.landing.finish(entry, landed.counts)
         except BaseException:
             self.store.landing.abandon(entry)
@@ -146,19 +154,22 @@ class Landing:
         return landed
 
     def _land_batch(
-        self, table: Table, landed: LandedFile, entry: LedgerEntry, batch: Batch, admission: Admission, now: datetime
+        self, landed: LandedFile, entry: LedgerEntry, batch: Batch, admission: Admission, source: Source | None
     ) -> None:
-        rows = batch.rows
+        rows, now = batch.rows, admission.now
         verdicts = admission.judge(rows.drop_columns([LINE_NUMBER]))
         lines = rows.column(LINE_NUMBER).to_pylist()
         refused = batch.refused
-        for index, problems in verdicts.problems.items():
-            refused.append(batch.refuse(lines[index], problems, verdicts.waiting_for.get(index, ())))
-        self.quarantine.put(table.name, entry.name, refused, now)
+        reasons_by_line = {
+            lines[index]: (tuple(problems), verdicts.waiting_for.get(index, ()))
+            for index, problems in verdicts.problems.items()
+        }
+        refused.extend(batch.refuse(reasons_by_line, source))
+        self.quarantine.put(entry.table, entry.name, refused, now)
         kept = [index for index in range(len(lines)) if index not in verdicts.problems]
         if kept:
             accepted = rows if len(kept) == len(lines) else rows.take(kept)
-            self.store.landing.stage(entry, _as_landed(table, accepted, entry, now))
+            self.store.landing.stage(entry, _as_landed(accepted, entry, now))
         landed.count(batch, refused)
         landed.refused.update(line.digest for line in refused)
         self._progress(landed)
@@ -187,17 +198,13 @@ class Landing:
                 target.replace(source.path)
 
 
-def _as_landed(table: Table, rows: pa.Table, entry: LedgerEntry, now: datetime) -> pa.Table:
+def _as_landed(rows: pa.Table, entry: LedgerEntry, now: datetime) -> pa.Table:
     """Add to accepted ``rows`` (with ``_line``) where and when they landed."""
-    count = rows.num_rows
-    positions = [entry.number * LINES_PER_FILE + line for line in rows.column(LINE_NUMBER).to_pylist()]
-    values = (
-        pa.array(positions, pa.int64()),
-        pa.repeat(pa.scalar(millis(now), pa.int64()), count).cast(pa.timestamp("ms")),
-        pa.repeat(pa.scalar(entry.name), count),
-        pa.repeat(pa.scalar(entry.digest), count),
-    )
+    schema = arrow_schema(LANDED[entry.table])
+    position = pl.from_arrow(rows.column(LINE_NUMBER)) + entry.number * LINES_PER_FILE
+    same = [pl.repeat(value, rows.num_rows, eager=True) for value in (millis(now), entry.name, entry.digest)]
+    values = (position, same[0].cast(pl.Datetime("ms")), *same[1:])
     landed = rows.drop_columns([LINE_NUMBER])
     for column, value in zip(LANDED_COLUMNS, values, strict=True):
-        landed = landed.append_column(column.name, value)
-    return landed.cast(arrow_schema(LANDED[table.name]))
+        landed = landed.append_column(column.name, value.to_arrow())
+    return landed.cast(schema)

@@ -24,13 +24,19 @@ class Readable(Protocol):
 class Block:
     """Whole lines: the number of the first (from 1), its offset in the stream, and their bytes.
 
-    ``cut`` says that the stream ended without a line end after the last of them.
+    ``cut`` says that the stream ended without a line end after the last of them. ``data`` is empty where the ``length``
+    bytes can be read from the stream's file again.
     """
 
     first: int
     offset: int
     data: bytes
     cut: bool = False
+    length: int = 0
+
+    def unread(self) -> "Block":
+        """Return the block without its bytes."""
+        return Block(self.first, self.offset, b"", self.cut, len(self.data))
 
 
 @dataclass(frozen=True, slots=True)

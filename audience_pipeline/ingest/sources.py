@@ -91,17 +91,16 @@ def opened(source: Source) -> Iterator[Readable]:
         yield stream
 
 
-def reopened(source: Source) -> int:
-    """Return a descriptor of an identified file, for reading parts of it.
+def part(source: Source, offset: int, length: int) -> bytes:
+    """Return some bytes of an identified file, which is plain.
 
     Raises:
-        StorageError: it cannot be opened, or is not the file that was identified.
+        StorageError: it cannot be read, or is not the file that was identified.
     """
-    with storage_errors(source.path):
-        descriptor = os.open(source.path, os.O_RDONLY)
-    if _stamp(os.fstat(descriptor)) != source.stamp:
-        raise _changed(source.path)
-    return descriptor
+    with storage_errors(source.path), source.path.open("rb", buffering=0) as file:
+        if _stamp(os.fstat(file.fileno())) != source.stamp:
+            raise _changed(source.path)
+        return os.pread(file.fileno(), length, offset)
 
 
 class _Reader:

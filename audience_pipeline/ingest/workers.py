@@ -8,14 +8,12 @@ and leaves accepted rows in a scratch file that is mapped here.
 
 import gc
 import multiprocessing
-import os
 import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
-from functools import cache
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -26,14 +24,17 @@ from audience_pipeline.ingest.lines import Block, LongLine
 from audience_pipeline.ingest.records import Records
 from audience_pipeline.ingest.rules import Limits
 from audience_pipeline.ingest.secrets import has_secrets
-from audience_pipeline.ingest.sources import Source, reopened
+from audience_pipeline.ingest.sources import Source, part
 from audience_pipeline.tables import TABLES
+from audience_pipeline.tables.arrow import without_rows
 
 PROCESSES = 2
 WORTHWHILE_BYTES = 32 * 2**20
-_AHEAD = 2 * PROCESSES
+_AHEAD = 6 * PROCESSES
+"""Blocks on their way: enough to judge while a batch is admitted and written."""
 
 _Left = tuple[int, Path, list[RefusedLine]]
+_Waiting = tuple[Block | LongLine, "Future[_Left] | None"]
 _chunks: Chunks | None = None
 
 
@@ -54,25 +55,29 @@ def judged(
         tempfile.TemporaryDirectory(prefix="audience-pipeline-") as scratch,
         ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(chunks.table.name, limits)) as pool,
     ):
-        waiting: deque[tuple[Block | LongLine, Future[_Left] | None]] = deque()
+        waiting: deque[_Waiting] = deque()
         for piece in pieces:
-            waiting.append((piece, None if isinstance(piece, LongLine) else _submitted(pool, piece, source, scratch)))
+            waiting.append(_submitted(pool, piece, source, scratch))
             if len(waiting) > _AHEAD:
                 yield _collected(*waiting.popleft(), chunks)
         while waiting:
             yield _collected(*waiting.popleft(), chunks)
 
 
-def _submitted(pool: ProcessPoolExecutor, block: Block, source: Source | None, scratch: str) -> "Future[_Left]":
-    left = Path(scratch, f"{block.first}.arrow")
+def _submitted(pool: ProcessPoolExecutor, piece: Block | LongLine, source: Source | None, scratch: str) -> _Waiting:
+    if isinstance(piece, LongLine):
+        return piece, None
+    left = Path(scratch, f"{piece.first}.arrow")
     if source is None or not source.is_plain:
-        return pool.submit(_judge, block, left)
-    return pool.submit(_judge_part, source, replace(block, data=b""), len(block.data), left)
+        return piece, pool.submit(_judge, piece, left)
+    unread = piece.unread()
+    return unread, pool.submit(_judge_part, source, unread, left)
 
 
 def _collected(piece: Block | LongLine, future: "Future[_Left] | None", chunks: Chunks) -> tuple[Block | None, Chunk]:
-    if isinstance(piece, LongLine) or future is None:
-        return _alone(piece, chunks) if isinstance(piece, LongLine) else (piece, chunks.judge(piece))
+    if isinstance(piece, LongLine):
+        return _alone(piece, chunks)
+    assert future is not None, "a block was not submitted"  # noqa: S101 - for the type checker
     read, left, refused = future.result()
     with pa.memory_map(str(left)) as mapped, pa.ipc.open_stream(mapped) as stream:
         rows = stream.read_all()
@@ -81,7 +86,7 @@ def _collected(piece: Block | LongLine, future: "Future[_Left] | None", chunks: 
 
 
 def _alone(line: LongLine, chunks: Chunks) -> tuple[None, Chunk]:
-    return None, Chunk(1, chunks.schema.empty_table(), [passed_over(chunks.table, line)])
+    return None, Chunk(1, without_rows(chunks.schema), [passed_over(chunks.table, line)])
 
 
 class _WithoutPandas(MetaPathFinder):
@@ -101,12 +106,8 @@ def _start(table: str, limits: Limits) -> None:
     _chunks = Chunks(TABLES[table], Records(TABLES[table], limits))
 
 
-_opened = cache(reopened)
-
-
-def _judge_part(source: Source, block: Block, length: int, left: Path) -> _Left:
-    """Judge a block of a plain file; that its bytes stay the same, whoever reads it to its end sees to."""
-    return _judge(replace(block, data=os.pread(_opened(source), length, block.offset)), left)
+def _judge_part(source: Source, block: Block, left: Path) -> _Left:
+    return _judge(replace(block, data=part(source, block.offset, block.length)), left)
 
 
 def _judge(block: Block, left: Path) -> _Left:

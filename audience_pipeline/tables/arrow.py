@@ -24,4 +24,9 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 def empty(table: Table) -> pa.Table:
     """Return ``table`` with no rows: empty is data, and typed."""
-    return arrow_schema(table).empty_table()
+    return without_rows(arrow_schema(table))
+
+
+def without_rows(schema: pa.Schema) -> pa.Table:
+    """Return no rows of ``schema``; its own ``empty_table`` makes arrays from Python values, and imports pandas."""
+    return pa.Table.from_batches([], schema)
