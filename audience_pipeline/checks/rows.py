@@ -6,7 +6,7 @@ import polars as pl
 from audience_pipeline.checks.context import Subject
 from audience_pipeline.checks.outcome import Outcome, counted
 from audience_pipeline.storage.contract import Placement
-from audience_pipeline.storage.parquet.files import MONTH, with_month
+from audience_pipeline.storage.months import MONTH, with_month
 from audience_pipeline.storage.parquet.placement import misplaced
 from audience_pipeline.tables import TABLES, Reference, Table
 

@@ -15,12 +15,12 @@ from typing import Any
 import polars as pl
 
 from audience_pipeline.storage.contract import Verdict
+from audience_pipeline.storage.refusals import closed_problem, first_status_problem, immutable_problem
 from audience_pipeline.tables import POSITION, Column, Owner, Problem, Table
 from audience_pipeline.tables.canonical import application_digests, merged_members
 
 ROW = "_row"
 _BASE = "_base"
-_CODES = {"processing": "already_processing", "completed": "already_finished", "failed": "already_finished"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,7 @@ def _inadmissible(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) ->
     if found.is_empty():
         return {}
     found = found.join(stored.select(table.key), on=table.key, how="anti")
-    expected = " | ".join(table.insert_statuses)
-    remedy = "Send it as scheduled; only the engine starts processing."
-    return {
-        row: Problem("status", "engine_owned", status, expected, remedy)
-        for row, status in found.select(ROW, "status").iter_rows()
-    }
+    return {row: first_status_problem(table, status) for row, status in found.select(ROW, "status").iter_rows()}
 
 
 def _version(table: Table) -> pl.Expr:
@@ -123,34 +118,13 @@ def _moved(table: Table, found: Mapping[str, Any]) -> Problem:
     return immutable_problem(table, name, found[name], found[name + _BASE])
 
 
-def immutable_problem(table: Table, name: str, found: object, stored: object) -> Problem:
-    """Say that a record would change a column that never changes."""
-    if name == "user_id":
-        remedy = f"Use a new {table.key}: this one belongs to another user."
-        return Problem(name, "immutable", repr(found), "the user_id the key was created with", remedy)
-    remedy = f"Send the {name} the record was created with, or use a new {table.key}."
-    return Problem(name, "immutable", str(found), f"{stored}, as stored", remedy)
-
-
 def _closed(table: Table, beating: pl.DataFrame) -> dict[int, Problem]:
     """Refuse changes to rows the engine has taken over, and changes of status that only the engine makes."""
-    if table.open_status is None:
+    status = table.open_status
+    if status is None:
         return {}
-    return {
-        row: problem
-        for row, found in _rows(beating)
-        if (problem := _closed_problem(table.open_status, found["status"], found["status" + _BASE]))
-    }
-
-
-def _closed_problem(open_status: str, found: str, stored: str) -> Problem | None:
-    if stored != open_status:
-        remedy = "Create a new distribution for the change, or replay the record as it was."
-        return Problem("status", _CODES[stored], f"a change while {stored}", "an identical record", remedy)
-    if found != open_status:
-        remedy = f"Send status {open_status}; the engine alone moves it on."
-        return Problem("status", "engine_owned", found, open_status, remedy)
-    return None
+    shut = beating.filter((pl.col("status") != status) | (pl.col("status" + _BASE) != status))
+    return {row: closed_problem(status, found["status"], found["status" + _BASE]) for row, found in _rows(shut)}
 
 
 def _settle(table: Table, held: pl.DataFrame, problems: Mapping[int, Problem]) -> Merge:

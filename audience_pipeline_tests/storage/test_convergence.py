@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audience_pipeline.storage.contract import Verdict
-from audience_pipeline.storage.parquet.frames import prepare
+from audience_pipeline.storage.frames import prepare
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.storage.rules import Merge, merge
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS, POSITION, USERS, Table

@@ -10,11 +10,12 @@ from datetime import datetime
 
 import polars as pl
 
+from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.parquet.files import Staging, read_files
 from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.locks import Locks
 from audience_pipeline.storage.parquet.state import State
-from audience_pipeline.tables import STORED, Table
+from audience_pipeline.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,6 @@ class Core:
             table.name, sizes, index.name, positions or {}, placed=placed, archived=index.name != table.name
         )
         return sizes
-
-
-_LIVE = {table.archive: table for table in STORED if table.archive}
-
-
-def index_of(table: Table) -> Table:
-    """Return the table whose key index ``table`` shares: an archive's keys stand in its live table's."""
-    return _LIVE.get(table.name, table)
 
 
 def _lock_name(table: Table, partition: Partition) -> str:

@@ -22,25 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audience_pipeline.errors import CorruptionError, storage_error
+from audience_pipeline.storage.months import MONTH
 from audience_pipeline.storage.parquet.durable import publish, write_file
 from audience_pipeline.storage.parquet.layout import Layout, Partition, relative_path
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
 
-MONTH = "_month"
-"""Name of the helper column that holds a row's month as ``yyyymm`` (0 without months)."""
-
 _THREADS, _MANY = 2, 64
 Item = TypeVar("Item")
 Done = TypeVar("Done")
-
-
-def with_month(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add the month each row belongs to."""
-    if not table.by_month:
-        return frame.with_columns(pl.lit(0, pl.Int32).alias(MONTH))
-    created = pl.col("created_at")
-    return frame.with_columns((created.dt.year() * 100 + created.dt.month()).cast(pl.Int32).alias(MONTH))
 
 
 def read_files(table: Table, paths: Sequence[Path]) -> pl.DataFrame:

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from audience_pipeline.errors import PipelineError
 from audience_pipeline.storage.contract import Finding
-from audience_pipeline.storage.parquet.files import MONTH
-from audience_pipeline.storage.parquet.frames import prepare
+from audience_pipeline.storage.frames import prepare
+from audience_pipeline.storage.months import MONTH
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema

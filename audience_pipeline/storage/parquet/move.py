@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from audience_pipeline.errors import CorruptionError, UsageError
+from audience_pipeline.errors import CorruptionError
+from audience_pipeline.storage.archives import check_move, index_of
 from audience_pipeline.storage.contract import MoveResult
-from audience_pipeline.storage.parquet.core import Core, index_of
-from audience_pipeline.storage.parquet.files import MONTH, with_month
+from audience_pipeline.storage.months import MONTH, with_month
+from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.canonical import content_digest
@@ -21,15 +22,8 @@ from audience_pipeline.tables.canonical import content_digest
 
 def move(core: Core, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
     """Move the rows of ``keys``; ``put`` gives values for columns only ``target`` has."""
+    check_move(source, target, put)
     index = index_of(source)
-    if index_of(target) is not index or source is target:
-        raise UsageError(
-            object=f"{source.name} -> {target.name}",
-            found="two tables that do not share their keys",
-            expected="a table and its archive",
-            remedy="Move rows between distributions and distributions_archive.",
-        )
-    _check_put(source, target, put)
     placements = core.state.placements(index.name, keys)
     homes = sorted({Partition(place.user_id, place.month) for place in placements.values()})
     moved: list[str] = []
@@ -42,19 +36,6 @@ def move(core: Core, source: Table, target: Table, keys: Sequence[str], put: Map
             moved = leaving[source.key].to_list()
     left = {key: f"not in {source.name}" for key in keys if key not in set(moved)}
     return MoveResult(tuple(moved), left)
-
-
-def _check_put(source: Table, target: Table, put: Mapping[str, Any]) -> None:
-    """Hold ``put`` against the columns that only ``target`` has."""
-    own = {name for name in target.column_names if name not in source.by_name}
-    given = {name for name, value in put.items() if value is not None}
-    if given != own or given != set(put):
-        raise UsageError(
-            object=f"{source.name} -> {target.name}",
-            found=f"values for {', '.join(sorted(given)) or 'no column'}",
-            expected=f"values for {', '.join(sorted(own)) or 'no column'}",
-            remedy=f"Give a value for each column that only {target.name} has, and for no other.",
-        )
 
 
 def _copy(core: Core, source: Table, target: Table, leaving: pl.DataFrame, put: Mapping[str, Any]) -> None:

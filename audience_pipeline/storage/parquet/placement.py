@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from audience_pipeline.storage.parquet.files import MONTH, with_month
+from audience_pipeline.storage.months import MONTH, with_month
 from audience_pipeline.storage.parquet.layout import Partition, relative_path
 from audience_pipeline.storage.parquet.steady import steady
 from audience_pipeline.tables import Table

@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from audience_pipeline.errors import ConflictError, UsageError
+from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import EVERYTHING, Predicate, Query
-from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.duck import Duck, rows_of
 from audience_pipeline.storage.parquet.layout import Partition, relative_path
 from audience_pipeline.storage.parquet.steady import damage_told, steady

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from audience_pipeline.storage.parquet.core import index_of
+from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.parquet.files import read_keys
 from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.ledger import rebuild_ledger

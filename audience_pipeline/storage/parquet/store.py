@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from audience_pipeline.errors import CorruptionError, storage_errors
+from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import (
     EVERYTHING,
     Change,
@@ -23,10 +24,10 @@ from audience_pipeline.storage.contract import (
     UpsertResult,
     Verdict,
 )
+from audience_pipeline.storage.frames import prepare
 from audience_pipeline.storage.parquet import move, reading, transition, upsert, verify
-from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.duck import Duck
-from audience_pipeline.storage.parquet.frames import prepare
 from audience_pipeline.storage.parquet.landing import ParquetLanding
 from audience_pipeline.storage.parquet.layout import Layout
 from audience_pipeline.storage.parquet.locks import Locks

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 import polars as pl
 
 from audience_pipeline.errors import ConflictError
+from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import Placement, Refusal, UpsertResult, Verdict
-from audience_pipeline.storage.parquet.core import Core, index_of
-from audience_pipeline.storage.parquet.files import MONTH, with_month
+from audience_pipeline.storage.months import MONTH, with_month
+from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.layout import Partition
-from audience_pipeline.storage.rules import ROW, Merge, immutable_problem, merge
+from audience_pipeline.storage.refusals import archived_problem, immutable_problem, other_month_problem
+from audience_pipeline.storage.rules import ROW, Merge, merge
 from audience_pipeline.tables import POSITION, Problem, Table
 
 CHUNK_PARTITIONS = 2_000
@@ -124,19 +126,10 @@ def _misplaced(
         elif place.archived and position <= positions[key]:
             ended.append(row)
         elif place.archived:
-            problems[row] = _archived(table, key)
+            problems[row] = archived_problem(table, key)
         elif place.month != month:
-            problems[row] = immutable_problem(table, "created_at", _text(month), _text(place.month))
+            problems[row] = other_month_problem(table, month, place.month)
     return problems, ended
-
-
-def _archived(table: Table, key: str) -> Problem:
-    remedy = f"Run `audience-pipeline restore {key} --until T` first, or use a new {table.key}."
-    return Problem(table.key, "archived", "a key that is archived", "a key that is live or new", remedy)
-
-
-def _text(month: int) -> str:
-    return f"{month // 100:04d}-{month % 100:02d}"
 
 
 def _rivals(core: Core, table: Table, frame: pl.DataFrame) -> dict[int, Problem]:
@@ -154,7 +147,7 @@ def _rivals(core: Core, table: Table, frame: pl.DataFrame) -> dict[int, Problem]
         if home.user_id != user_id:
             problems[row] = immutable_problem(table, "user_id", user_id, home.user_id)
         elif home.month != month:
-            problems[row] = immutable_problem(table, "created_at", _text(month), _text(home.month))
+            problems[row] = other_month_problem(table, month, home.month)
     return problems
 
 

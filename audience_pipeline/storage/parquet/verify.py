@@ -14,8 +14,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import Finding
-from audience_pipeline.storage.parquet.core import Core, index_of
+from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.inspection import Inspected, inspect
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables import STORED, Reference, Table

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from audience_pipeline.errors import RefusedError, SecurityError
 from audience_pipeline.security import is_plaintext
-from audience_pipeline.storage.parquet.files import with_month
+from audience_pipeline.storage.months import with_month
 from audience_pipeline.storage.rules import ROW
 from audience_pipeline.tables import POSITION, Column, Format, LogicalType, Table
 from audience_pipeline.tables.canonical import canonical_text
