@@ -40,8 +40,7 @@ def _land_waiting(landing: Landing, table: Table, path: Path, then: Callable[[La
     name = f"{table.name}/{path.name}"
     try:
         source = identify(path, name, links=False)
-        landed = landing.land(table, source)
-        then(landed)
+        landed = landing.land(table, source, then)
         landing.set_aside(table, source)
     except PipelineError as error:
         return LandedFile(table.name, name, error=error)

@@ -26,8 +26,7 @@ def retry(landing: Landing, entries: Sequence[Entry], then: Callable[[LandedFile
     for table in SOURCES:
         own = [entry for entry in entries if entry.table == table.name and entry.retryable]
         if own:
-            landed.append(_retry(landing, table, own))
-            then(landed[-1])
+            landed.append(_retry(landing, table, own, then))
             accepted = [entry.digest for entry in own if entry.digest not in landed[-1].refused]
             landing.quarantine.remove(table.name, accepted)
     return landed
@@ -46,13 +45,18 @@ def _is_due(entry: Entry, changed: Collection[str], oldest: datetime) -> bool:
     return not set(changed).isdisjoint(entry.waiting_for) and datetime.fromisoformat(entry.first_seen) >= oldest
 
 
-def _retry(landing: Landing, table: Table, entries: Sequence[Entry]) -> LandedFile:
+def _retry(
+    landing: Landing, table: Table, entries: Sequence[Entry], then: Callable[[LandedFile], object]
+) -> LandedFile:
     with landing.store.landing_lock(table):
         ledger = landing.store.landing.open_file(table, _identity(entries), NAME)
-        if ledger.status != "open":
-            return landing.landed_before(table, ledger)
-        size = sum(entry.length for entry in entries)
-        return landing.land_lines(table, ledger, _blocks(landing.quarantine, entries), size=size)
+        if ledger.status == "open":
+            size = sum(entry.length for entry in entries)
+            landed = landing.land_lines(table, ledger, _blocks(landing.quarantine, entries), size=size)
+        else:
+            landed = landing.landed_before(table, ledger)
+        then(landed)
+    return landed
 
 
 def _identity(entries: Sequence[Entry]) -> str:

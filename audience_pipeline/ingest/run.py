@@ -4,8 +4,9 @@ Belongs here: the two steps together, for files and for a pipe, and the report. 
 landing job and the core assets in Dagster, so both give the same tables.
 """
 
+import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +21,11 @@ from audience_pipeline.ingest.quarantine import Entry, quarantine_refusals
 from audience_pipeline.ingest.retry import retry, retry_waiting
 from audience_pipeline.ingest.secrets import configured_keyset, has_secrets
 from audience_pipeline.ingest.sources import Source, identify
-from audience_pipeline.storage.contract import UpsertResult
+from audience_pipeline.storage.contract import LedgerEntry, UpsertResult
 from audience_pipeline.tables import TABLES, Table
 
 STDIN = "-"
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -55,12 +57,14 @@ class IngestReport:
 def ingest_files(landing: Landing, table: Table, paths: Sequence[Path]) -> IngestReport:
     """Land files and fold them into ``table``; a file that cannot be read does not stop the others.
 
-    Records elsewhere that waited for these are tried again, and not counted here.
+    What had landed in the table before and was never folded, since its process was killed or Dagster landed it, is
+    folded first. That, and records elsewhere that waited for these and are tried again, is not counted here.
     """
     report = IngestReport(table.name)
+    folded = fold_unfolded(landing, table)
     for path in paths:
         try:
-            report.add(*_ingest(landing, table, identify(path)))
+            report.add(*_ingest(landing, table, identify(path), folded))
         except PipelineError as error:
             report.errors.append(error)
     _retry_waiting(landing, report)
@@ -74,9 +78,10 @@ def ingest_stream(landing: Landing, table: Table, stream: Readable) -> IngestRep
         StorageError: it cannot be kept until it is landed.
     """
     report = IngestReport(table.name)
+    folded = fold_unfolded(landing, table)
     refused: list[RefusedLine] = []
     with _spooled(landing, table, stream, refused) as source:
-        report.add(*_ingest(landing, table, source))
+        report.add(*_ingest(landing, table, source, folded))
     landing.quarantine.put(table.name, STDIN, refused, landing.clock())
     report.read += len(refused)
     report.rejected += len(refused)
@@ -103,26 +108,62 @@ def retry_entries(landing: Landing, entries: Sequence[Entry]) -> list[IngestRepo
 
 def fold_landed(landing: Landing, landed: LandedFile) -> UpsertResult:
     """Upsert the records of a landed file; those refused now go to quarantine. Nothing is done a second time."""
-    entry, table = landed.entry, TABLES[landed.table]
-    if entry is None:
+    if landed.entry is None:
         return UpsertResult()
-    if entry.status == "folded":
-        late = entry.counts.get("refused_late", 0)
+    if landed.entry.status == "folded":
+        late = landed.entry.counts.get("refused_late", 0)
         landed.rejected += late
         return UpsertResult(unchanged=landed.accepted - late)
-    result = UpsertResult()
+    return _fold(landing, landed.entry, landed.counts)
+
+
+def fold_unfolded(landing: Landing, table: Table) -> dict[int, UpsertResult]:
+    """Fold what landed in ``table`` and was never folded, oldest first; return what each came to, by its number.
+
+    A file that lands meanwhile is waited for, so what is found here is nobody's work in progress, Dagster's excepted:
+    records that both fold are unchanged the second time.
+    """
+    with landing.store.landing_lock(table):
+        landing.store.landing.unfinished(table)
+        return _fold_unfolded(landing, table)
+
+
+def _fold_unfolded(landing: Landing, table: Table, own: int | None = None) -> dict[int, UpsertResult]:
+    """Do so under the table's landing lock, and tell of all but the entry numbered ``own``."""
+    folded = {}
+    for entry in landing.store.landing.unfolded(table):
+        folded[entry.number] = result = _fold(landing, entry, entry.counts)
+        if entry.number != own and result.months | set(result.refused):
+            _LOG.info(
+                "Folded %s, which had landed in %s before: %d inserted, %d updated, %d refused.",
+                *(entry.name, table.name, result.inserted, result.updated, len(result.refused)),
+            )
+    return folded
+
+
+def _fold(landing: Landing, entry: LedgerEntry, counts: Mapping[str, int]) -> UpsertResult:
+    table, result = TABLES[entry.table], UpsertResult()
     for group in landing.store.landing.groups(table, [entry.number]):
         rows = fold(table, group)
         upserted = landing.store.upsert(table, rows, canonical=True)
         quarantine_refusals(landing.settings, table, rows, upserted.refused, landing.clock())
         result += upserted
-    landing.store.landing.mark_folded([entry], {**landed.counts, "refused_late": len(result.refused)})
+    landing.store.landing.mark_folded([entry], {**counts, "refused_late": len(result.refused)})
     return result
 
 
-def _ingest(landing: Landing, table: Table, source: Source) -> tuple[LandedFile, UpsertResult]:
-    landed = landing.land(table, source)
-    result = fold_landed(landing, landed)
+def _ingest(
+    landing: Landing, table: Table, source: Source, folded: dict[int, UpsertResult]
+) -> tuple[LandedFile, UpsertResult]:
+    """Land a file and fold it; ``folded`` has what came of entries folded just before, of which it may be one."""
+
+    def fold_in_order(landed: LandedFile) -> None:
+        folded.update(_fold_unfolded(landing, table, landed.entry.number if landed.entry else None))
+
+    landed = landing.land(table, source, fold_in_order)
+    result = folded.pop(landed.entry.number, None) if landed.entry else None
+    if result is None:
+        result = fold_landed(landing, landed)
     landing.set_aside(table, source)
     return landed, result
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from audience_pipeline.ingest.fold import note_folded
 from audience_pipeline.io_managers import declared, derived
 from audience_pipeline.io_managers.frames import from_arrow, to_arrow
 from audience_pipeline.io_managers.reports import refusal_metadata, slice_metadata, upsert_metadata
@@ -66,6 +67,7 @@ class TableIOManager(dg.IOManager):
 
             quarantine_refusals(self._settings, table, rows, result.refused, self._clock())
             context.add_output_metadata(refusal_metadata(result.refused))
+        note_folded(self._store, table, rows, result.refused, slice_.months)
         context.add_output_metadata(upsert_metadata(result))
         count, size, digest = declared.measure(self._store, table, slice_)
         context.add_output_metadata(slice_metadata(slice_, rows=count, bytes=size, digest=digest))

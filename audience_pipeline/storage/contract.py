@@ -185,8 +185,17 @@ class LandingLog(Protocol):
     def abandon(self, entry: LedgerEntry) -> None:
         """Drop what was staged; the entry stays open and the file can be landed again."""
 
-    def mark_folded(self, entries: Iterable[LedgerEntry], counts: Mapping[str, int]) -> None:
-        """Note that the entries' records were upserted, with the counts."""
+    def unfolded(self, table: Table) -> list[LedgerEntry]:
+        """Return the entries of ``table`` that landed and are not known to be folded, oldest first."""
+
+    def mark_folded(
+        self, entries: Iterable[LedgerEntry], counts: Mapping[str, int], *, months: tuple[int, int] | None = None
+    ) -> None:
+        """Note that the entries' records were upserted, with the counts.
+
+        ``months``, both inclusive, says that only those of these months were: an entry is folded once all its months
+        are, and the counts of each part are added up.
+        """
 
     def waiting(self, table: Table, user_id: str) -> int:
         """Return how many keys of the user were accepted and are in no file of ``table`` yet."""

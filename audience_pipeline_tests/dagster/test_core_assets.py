@@ -57,6 +57,27 @@ def test_a_range_of_months_is_one_run(settings: Settings) -> None:
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
 
 
+def test_a_file_is_folded_once_runs_have_folded_all_its_months(settings: Settings) -> None:
+    months = [MAY, JUNE, JULY]
+    land(settings, AUDIENCES, *(builders.audience(n, created_at=at, updated_at=at) for n, at in enumerate(months, 1)))
+    land(settings, AUDIENCES, builders.audience(9))
+    with open_store(settings) as store:
+        fold(settings, AUDIENCES, months=("2025-06", "2025-07"))
+        assert len(store.landing.unfolded(AUDIENCES)) == 2
+        fold(settings, AUDIENCES, months="2025-05")
+        assert store.landing.unfolded(AUDIENCES) == []
+
+
+def test_a_table_without_months_is_folded_as_a_whole_and_refusals_are_counted(settings: Settings) -> None:
+    land(settings, PLATFORMS, builders.platform(1), builders.platform(2))
+    with open_store(settings) as store:
+        store.upsert(PLATFORMS, pa.Table.from_pylist([builders.platform(2, user_id="another")]))
+        (entry,) = store.landing.unfolded(PLATFORMS)
+        fold(settings, PLATFORMS)
+        assert store.landing.unfolded(PLATFORMS) == []
+        assert store.landing.open_file(PLATFORMS, entry.digest, "again").counts["refused_late"] == 1
+
+
 def test_a_month_without_records_is_empty(settings: Settings) -> None:
     assert metadata(fold(settings, AUDIENCES, months="2025-05"), "audiences")["dagster/partition_row_count"] == 0
 

@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS ledger (
 CREATE TABLE IF NOT EXISTS landed_parts (
   number INTEGER NOT NULL, month INTEGER NOT NULL, path TEXT NOT NULL PRIMARY KEY, rows INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS folded_months (
+  number INTEGER NOT NULL, month INTEGER NOT NULL, PRIMARY KEY (number, month)
+) WITHOUT ROWID;
 """
 
 _MEND = "Free space or mend permissions, and run again."

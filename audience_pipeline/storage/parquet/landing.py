@@ -9,6 +9,7 @@ part says in its metadata which file it came from, so the ledger can be rebuilt 
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,15 @@ from audience_pipeline.tables import LANDED, POSITION, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
 _ENTRY = "SELECT number, tbl, digest, name, status, counts FROM ledger WHERE tbl = ?"
+
+_NOTE_MONTHS = (
+    "INSERT OR IGNORE INTO folded_months SELECT DISTINCT number, month FROM landed_parts"
+    " WHERE number = ? AND month BETWEEN ? AND ?"
+)
+_MONTHS_LEFT = (
+    "SELECT month FROM landed_parts WHERE number = ?1"
+    " AND month NOT IN (SELECT month FROM folded_months WHERE number = ?1) LIMIT 1"
+)
 
 
 class ParquetLanding:
@@ -98,12 +108,20 @@ class ParquetLanding:
         if not self._paths(entry):
             shutil.rmtree(self._staging(entry), ignore_errors=True)
 
-    def mark_folded(self, entries: Iterable[LedgerEntry], counts: Mapping[str, int]) -> None:
-        """Note that the entries' records were upserted; see the contract."""
+    def unfolded(self, table: Table) -> list[LedgerEntry]:
+        """Return the entries that landed and were not folded, oldest first; see the contract."""
+        return self._entries(f"{_ENTRY} AND status = 'landed' ORDER BY number", (table.name,))
+
+    def mark_folded(
+        self, entries: Iterable[LedgerEntry], counts: Mapping[str, int], *, months: tuple[int, int] | None = None
+    ) -> None:
+        """Note that the entries' records, or those of some months, were upserted; see the contract."""
         with self._core.state.transaction() as db:
             for entry in entries:
-                merged = json.dumps({**entry.counts, **counts})
-                db.execute("UPDATE ledger SET status = 'folded', counts = ? WHERE number = ?", (merged, entry.number))
+                if months is None:
+                    _close(db, entry.number, {**entry.counts, **counts})
+                elif db.execute(_NOTE_MONTHS, (entry.number, *months)).rowcount:
+                    _close_part(db, entry.number, counts)
 
     def waiting(self, table: Table, user_id: str) -> int:
         """Return how many accepted keys of a user are in no file yet; see the contract."""
@@ -154,6 +172,22 @@ class ParquetLanding:
 
     def _staging(self, entry: LedgerEntry) -> Path:
         return staging_directory(self._core.layout.staging, entry.number)
+
+
+def _close(db: sqlite3.Connection, number: int, counts: Mapping[str, int]) -> None:
+    """Mark an entry folded."""
+    db.execute("UPDATE ledger SET status = 'folded', counts = ? WHERE number = ?", (json.dumps(dict(counts)), number))
+    db.execute("DELETE FROM folded_months WHERE number = ?", (number,))
+
+
+def _close_part(db: sqlite3.Connection, number: int, counts: Mapping[str, int]) -> None:
+    """Add the counts of some months that were folded, and mark the entry folded if they were the last."""
+    (text,) = db.execute("SELECT counts FROM ledger WHERE number = ?", (number,)).fetchone()
+    known = json.loads(text)
+    total = known | {name: known.get(name, 0) + count for name, count in counts.items()}
+    db.execute("UPDATE ledger SET counts = ? WHERE number = ?", (json.dumps(total), number))
+    if not db.execute(_MONTHS_LEFT, (number,)).fetchone():
+        _close(db, number, total)
 
 
 def staging_directory(staging: Path, number: int) -> Path:
