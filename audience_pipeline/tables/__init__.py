@@ -1,6 +1,7 @@
 """All tables, each declared once; everything else about them is derived."""
 
 from audience_pipeline.tables.audiences import AUDIENCES
+from audience_pipeline.tables.bookkeeping import LEASES, LEDGER, keys_of
 from audience_pipeline.tables.declaration import Column, Format, Layout, Owner, Problem, Reference, Table
 from audience_pipeline.tables.distributions import DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE
 from audience_pipeline.tables.journal import AUDIT_LOG, DISTRIBUTION_EVENTS
@@ -26,14 +27,24 @@ LANDED: dict[str, Table] = {table.name: landed(table) for table in SOURCES}
 TABLES: dict[str, Table] = {table.name: table for table in (*STORED, *LANDED.values())}
 """Every declared table by name."""
 
+KEYS: dict[str, Table] = {table.name: keys_of(table) for table in STORED if table is not DISTRIBUTIONS_ARCHIVE}
+"""The key index of each table that has one, by the table's name; an archive's keys stand in its live table's."""
+
+BOOKKEEPING: tuple[Table, ...] = (*KEYS.values(), LEDGER, LEASES)
+"""The tables a store keeps in BigQuery for itself; no view, asset or document shows them."""
+
 __all__ = [
     "AUDIENCES",
     "AUDIT_LOG",
+    "BOOKKEEPING",
     "DISTRIBUTIONS",
     "DISTRIBUTIONS_ARCHIVE",
     "DISTRIBUTION_EVENTS",
+    "KEYS",
     "LANDED",
     "LANDED_COLUMNS",
+    "LEASES",
+    "LEDGER",
     "PLATFORMS",
     "POSITION",
     "SOURCES",

@@ -34,10 +34,12 @@ class Layout(Enum):
 
     ``USER``: one file a user (and month of ``created_at``, where the table goes by month), replaced as a whole.
     ``LANDED``: append-only parts (in a directory a month, where the table goes by month).
+    ``STATE``: not at all; a store's bookkeeping.
     """
 
     USER = "user"
     LANDED = "landed"
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
