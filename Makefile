@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CODE := audience_pipeline audience_pipeline_tests $(wildcard bench)
+CODE := audience_pipeline audience_pipeline_tests emulator $(wildcard bench)
 # Arguments for pytest: make test ARGS="-k settings"
 ARGS ?=
 # Test processes; 0 runs the tests in one.
@@ -15,7 +15,7 @@ export DAGSTER_HOME := $(CURDIR)/.dagster_home
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo dev test lint format types check prove bench derive lock clean
+.PHONY: emulator-if-possible help setup demo dev test lint format types check prove bench emulator derive lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ dev: $(INSTALLED) ## Open Dagster's UI on this code, with its own home in .dagst
 	@$(BIN)/dagster dev --workspace workspace.yaml
 
 test: $(INSTALLED) ## Run all tests but the proofs
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not prove" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not prove and not bigquery_service" $(ARGS)
 
 lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check $(CODE)
@@ -51,7 +51,14 @@ format: $(INSTALLED) ## Mend what lint can mend
 types: $(INSTALLED) ## Check types, strictly
 	@$(BIN)/mypy $(CODE)
 
-check: lint types test ## All that a change must pass; what .ci/run runs
+emulator: $(INSTALLED) ## Install the BigQuery emulator into .emulator, from its own locked files
+	@$(BIN)/python -m emulator install
+
+# Its tests are skipped where it cannot be installed, but not by continuous integration.
+emulator-if-possible: $(INSTALLED)
+	@$(BIN)/python -m emulator install || test "$$CI" != true
+
+check: lint types emulator-if-possible test ## All that a change must pass; what .ci/run runs
 
 prove: $(INSTALLED) ## Run the long kill, race, fuzz and soak tests; the dated result goes to docs/prove.md
 	@$(BIN)/python -m audience_pipeline_tests.prove $(ARGS)
@@ -62,11 +69,14 @@ bench: $(INSTALLED) ## Run the benchmarks; the table goes to docs/benchmarks.md
 derive: $(INSTALLED) ## Write the derived files again, after a declaration changed
 	@$(BIN)/python -m audience_pipeline_tests.derived
 
-lock: $(INSTALLED) ## Resolve requirements.lock again (ARGS=--upgrade takes newer versions)
+lock: $(INSTALLED) ## Resolve the lock files again (ARGS=--upgrade takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
 		--generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 		--quiet --output-file requirements.lock $(ARGS)
+	@$(BIN)/uv pip compile --group emulator --universal --python-version 3.13 \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		--quiet --output-file requirements-emulator.lock $(ARGS)
 
 clean: ## Remove what the targets made, but no data
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@rm -rf $(VENV) .emulator .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

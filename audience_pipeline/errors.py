@@ -72,6 +72,12 @@ class StorageError(PipelineError):
     """The machine or the service failed to store or read; a rerun helps once the environment is mended."""
 
 
+class UnavailableError(StorageError):
+    """A service did not answer, or has no capacity or quota left just now; a rerun later may succeed by itself."""
+
+    retryable = True
+
+
 class CorruptionError(StorageError):
     """Stored bytes are not what was written; a rerun helps only after `verify --repair` or a restored backup."""
 

@@ -82,9 +82,15 @@ class Settings(BaseSettings):
     bigquery_location: str | None = None
     """Location of the dataset; unset means BigQuery's own choice."""
     bigquery_api_endpoint: str | None = None
-    """Address of an emulator, called with anonymous credentials; unset means Google's."""
+    """URL of an emulator, called with anonymous credentials; unset means Google's."""
+    bigquery_storage_endpoint: str | None = None
+    """`host:port` of the emulator's Storage Read API; unset means that rows of an emulator are read without it."""
     bigquery_max_bytes_billed: int | None = Field(default=None, ge=1)
     """Bytes one query may bill before BigQuery refuses it; unset means no limit."""
+    bigquery_timeout_seconds: int = Field(default=600, ge=1)
+    """Seconds a job may take before it is given up."""
+    bigquery_retry_seconds: int = Field(default=60, ge=1)
+    """Seconds a call is tried again for that failed for a reason that passes."""
 
     keyset: HomePath = Path("~/.config/audience_pipeline/keyset.json")
     """File of the keys that seal credentials (mode 0600, made on first use); never inside `DATA_DIR`."""

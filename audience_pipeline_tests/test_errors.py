@@ -14,6 +14,7 @@ from audience_pipeline.errors import (
     SecurityError,
     SettingsError,
     StorageError,
+    UnavailableError,
     UsageError,
     storage_error,
     storage_errors,
@@ -25,6 +26,7 @@ FAMILIES = (
     RefusedError,
     ConflictError,
     StorageError,
+    UnavailableError,
     CorruptionError,
     SecurityError,
 )
@@ -49,8 +51,8 @@ def test_an_error_survives_the_way_between_processes(family: type[PipelineError]
     assert str(received) == str(sent)
 
 
-def test_only_a_lost_race_is_worth_an_unchanged_rerun() -> None:
-    assert [family for family in FAMILIES if family.retryable] == [ConflictError]
+def test_only_a_lost_race_and_a_service_that_is_away_are_worth_an_unchanged_rerun() -> None:
+    assert [family for family in FAMILIES if family.retryable] == [ConflictError, UnavailableError]
 
 
 def test_wrong_usage_and_wrong_settings_exit_with_2_and_all_others_with_1() -> None:

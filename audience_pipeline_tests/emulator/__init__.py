@@ -1,0 +1,1 @@
+"""Tests of the emulator's installation, start and end."""

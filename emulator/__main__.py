@@ -1,0 +1,61 @@
+"""The emulator's commands.
+
+``python -m emulator install`` installs it. ``python -m emulator run COMMAND...`` runs a command whose settings name a
+fresh one (backend, project, dataset and endpoints), and ends with its exit code. ``keep`` is for `emulator.sharing`.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from audience_pipeline.errors import PipelineError
+from audience_pipeline.settings import variable
+from emulator.installation import Installation
+from emulator.process import Endpoint, clean_environment
+from emulator.sharing import keep, shared_emulator
+
+DATASET = "audience_pipeline"
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say; return the exit code."""
+    try:
+        match arguments:
+            case ["install"]:
+                Installation().install()
+                return 0
+            case ["keep", directory]:
+                keep(Path(directory))
+                return 0
+            case ["run", *command] if command:
+                return run(command)
+    except PipelineError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return error.exit_code
+    sys.stderr.write(f"found {' '.join(arguments) or 'nothing'}, expected `install`, or `run` and a command\n")
+    return 2
+
+
+def run(command: list[str]) -> int:
+    """Run a command on an emulator of its own, which is gone afterwards with its data."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bigquery-", ignore_cleanup_errors=True) as directory,
+        shared_emulator(Path(directory)) as endpoint,
+    ):
+        return subprocess.run(command, check=False, env=clean_environment() | settings_of(endpoint)).returncode
+
+
+def settings_of(endpoint: Endpoint) -> dict[str, str]:
+    """Return the variables that send the pipeline to the emulator."""
+    return {
+        variable("backend"): "bigquery",
+        variable("bigquery_project"): endpoint.project,
+        variable("bigquery_dataset"): DATASET,
+        variable("bigquery_api_endpoint"): endpoint.api,
+        variable("bigquery_storage_endpoint"): endpoint.storage,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
