@@ -17,7 +17,7 @@ from audience_pipeline.ingest.moments import month_of
 from audience_pipeline.ingest.quotas import Insert, Quotas
 from audience_pipeline.ingest.references import missing_references, reference_missing
 from audience_pipeline.storage.contract import Placement, TableStore
-from audience_pipeline.storage.rules import immutable_problem
+from audience_pipeline.storage.refusals import immutable_problem
 from audience_pipeline.tables import Problem, Table
 
 

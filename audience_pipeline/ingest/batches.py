@@ -49,7 +49,7 @@ class Batch:
     def refuse(self, reasons: Mapping[int, Reasons], source: Source | None) -> Iterator[RefusedLine]:
         """Refuse lines, by number, for what the store says of them; ``source`` has the bytes that were not kept."""
         numbers = sorted(reasons)
-        for block, following in zip(self.blocks, [*self.blocks[1:], None], strict=True):
+        for block, following in zip(self.blocks, [*self.blocks[1:], None], strict=False):
             last = bisect_left(numbers, following.first) if following else len(numbers)
             wanted = {number: reasons[number] for number in numbers[bisect_left(numbers, block.first) : last]}
             if wanted:

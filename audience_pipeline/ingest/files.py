@@ -186,7 +186,8 @@ class Landing:
         Raises:
             StorageError: it cannot be moved; it landed all the same, and landing it again changes nothing.
         """
-        if source.path.parent.resolve() != (self.settings.landing_dir / table.name).resolve():
+        directory = (self.settings.landing_dir / table.name).resolve()
+        if source.descriptor is not None or source.path.parent.resolve() != directory:
             return
         target = self.settings.landing_dir / DONE_DIR / table.name / source.path.name
         with storage_errors(source.path), suppress(FileNotFoundError):

@@ -20,7 +20,7 @@ from audience_pipeline.ingest.plaintext import sealed_lines
 from audience_pipeline.ingest.quarantine import Entry, quarantine_refusals
 from audience_pipeline.ingest.retry import retry, retry_waiting
 from audience_pipeline.ingest.secrets import configured_keyset, has_secrets
-from audience_pipeline.ingest.sources import Source, identify
+from audience_pipeline.ingest.sources import Source, identify, identify_unnamed
 from audience_pipeline.storage.contract import LedgerEntry, UpsertResult
 from audience_pipeline.tables import TABLES, Table
 
@@ -176,11 +176,14 @@ def _retry_waiting(landing: Landing, report: IngestReport) -> None:
 
 @contextmanager
 def _spooled(landing: Landing, table: Table, stream: Readable, refused: list[RefusedLine]) -> Iterator[Source]:
-    """Keep a stream in a file of ours while it is landed, since landing reads twice."""
+    """Keep a stream in a file while it is landed, since landing reads twice.
+
+    The file has no name, so the system frees it when this process ends, however it does.
+    """
     directory = landing.settings.landing_dir
     with storage_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    with storage_errors(directory), tempfile.NamedTemporaryFile(dir=directory, prefix=".stdin-") as file:
+    with storage_errors(directory), tempfile.TemporaryFile(dir=directory) as file:
         if has_secrets(table):
             for line in sealed_lines(stream, configured_keyset(landing.settings)):
                 if isinstance(line, RefusedLine):
@@ -190,4 +193,4 @@ def _spooled(landing: Landing, table: Table, stream: Readable, refused: list[Ref
             while chunk := stream.read(BLOCK_BYTES):
                 file.write(chunk)
         file.flush()
-        yield identify(Path(file.name), STDIN)
+        yield identify_unnamed(file, STDIN)

@@ -27,18 +27,22 @@ _CHUNK_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to land: where it is, the name it goes by, the digest of its content and its size once decompressed."""
+    """One file to land: where it is, the name it goes by, the digest of its content and its size once decompressed.
+
+    A file without a place among others is reached by its ``descriptor`` alone.
+    """
 
     path: Path
     name: str
     digest: str
     size: int
     stamp: tuple[int, int, int]
+    descriptor: int | None = None
 
     @property
     def is_plain(self) -> bool:
-        """Whether the file's bytes are its lines."""
-        return self.path.suffix != ".gz"
+        """Whether the bytes at the file's path are its lines."""
+        return self.descriptor is None and self.path.suffix != ".gz"
 
     def is_at(self, path: Path) -> bool:
         """Return whether the file at ``path`` is the one that was identified, unchanged."""
@@ -70,12 +74,25 @@ def identify(path: Path, name: str | None = None, *, links: bool = True) -> Sour
         StorageError: it cannot be read to its end.
     """
     _require_file(path, links=links)
+    return _identified(path, name or str(path))
+
+
+def identify_unnamed(file: BinaryIO, name: str) -> Source:
+    """Do the same for an open file that has no place among others; it must stay open while the source is used.
+
+    Raises:
+        StorageError: it cannot be read to its end.
+    """
+    return _identified(Path(name), name, file.fileno())
+
+
+def _identified(path: Path, name: str, descriptor: int | None = None) -> Source:
     digest, size = hashlib.sha256(), 0
-    with _opened(path) as stream:
+    with _opened(path, descriptor) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
-    return Source(path, name or str(path), digest.hexdigest(), size, stream.stamp)
+    return Source(path, name, digest.hexdigest(), size, stream.stamp, descriptor)
 
 
 @contextmanager
@@ -85,7 +102,7 @@ def opened(source: Source) -> Iterator[Readable]:
     Raises:
         StorageError: it cannot be read to its end, or is not the file that was identified.
     """
-    with _opened(source.path) as stream:
+    with _opened(source.path, source.descriptor) as stream:
         if stream.stamp != source.stamp:
             raise _changed(source.path)
         yield stream
@@ -133,10 +150,11 @@ class _Reader:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Reader]:
+def _opened(path: Path, descriptor: int | None = None) -> Iterator[_Reader]:
     with ExitStack() as stack:
         with storage_errors(path):
-            file = stack.enter_context(path.open("rb"))
+            file = stack.enter_context(path.open("rb") if descriptor is None else os.fdopen(os.dup(descriptor), "rb"))
+            file.seek(0)
         yield _Reader(path, file)
 
 

@@ -25,14 +25,13 @@ def written(place: Place) -> bytes:
 def spooled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Keep the files a pipe is held in, since they are gone when the ingest ends."""
     kept: list[Path] = []
-    make = tempfile.NamedTemporaryFile
 
     def keep(**options: Any) -> Any:  # noqa: ANN401 - whatever tempfile takes and returns
-        file = make(**options, delete=False)
+        file = tempfile.NamedTemporaryFile(**options, delete=False)  # noqa: SIM115 - closed by whoever asked for it
         kept.append(Path(file.name))
         return file
 
-    monkeypatch.setattr(tempfile, "NamedTemporaryFile", keep)
+    monkeypatch.setattr(tempfile, "TemporaryFile", keep)
     return kept
 
 
