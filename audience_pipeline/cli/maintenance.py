@@ -4,7 +4,7 @@ Belongs here: arguments in, findings out. Does not belong here: how the store is
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ import typer
 from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
 
 if TYPE_CHECKING:
+    from audience_pipeline.settings import Settings
     from audience_pipeline.storage.contract import Finding
 
 
@@ -45,17 +46,30 @@ def verify(
     temporary files are listed and break nothing.
     """
     from audience_pipeline.settings import load_settings
-    from audience_pipeline.storage import open_store
 
     settings = load_settings()
-    with open_store(settings) as store:
-        findings = [*store.verify(repair=repair), *_plaintext(settings.landing_dir)]
+    findings = [*_verified(settings, repair=repair), *_plaintext(settings.landing_dir)]
     if findings or output is not OutputFormat.TABLE:
         _print(findings, output)
     wrong = [finding for finding in findings if not (finding.harmless or finding.repaired)]
     typer.echo(f"{len(findings)} findings, {len(wrong)} to be mended." if findings else "The store is sound.", err=True)
     if wrong:
         raise typer.Exit(1)
+
+
+def _verified(settings: "Settings", *, repair: bool) -> "list[Finding]":
+    """Verify the store; a repair opens it again where that is what mends the state."""
+    from audience_pipeline.storage import open_store
+    from audience_pipeline.storage.parquet.opening import require_directory
+    from audience_pipeline.storage.parquet.verify import STATE_DAMAGE
+
+    require_directory(settings.data_dir)
+    with open_store(settings, reading=not repair) as store:
+        findings = store.verify(repair=repair)
+    if not repair or STATE_DAMAGE not in {finding.kind for finding in findings}:
+        return findings
+    with open_store(settings) as store:
+        return [*(replace(finding, repaired=True) for finding in findings), *store.verify(repair=True)]
 
 
 def _plaintext(landing_dir: Path) -> "Iterator[Finding]":
@@ -88,9 +102,13 @@ def vacuum() -> None:
 
     For a quiet moment: a reader at work may be about to open them.
     """
+    from audience_pipeline.settings import load_settings
     from audience_pipeline.storage import open_store
+    from audience_pipeline.storage.parquet.opening import require_directory
 
-    with open_store() as store:
+    settings = load_settings()
+    require_directory(settings.data_dir)
+    with open_store(settings) as store:
         removed = store.vacuum()
     for path in removed:
         typer.echo(path)

@@ -47,7 +47,7 @@ def query(
 
     options: dict[str, Any] = {"user_id": user_id, "audience_id": audience_id, "since": since, "limit": limit}
     given = {option: value for option, value in options.items() if value is not None}
-    with open_store() as store:
+    with open_store(reading=True) as store:
         rows = run(store, name, include_archive=include_archive, **given)
         if not include_archive:
             _mention_archived(store, name, given)

@@ -10,9 +10,11 @@ database that one program has open for writing, and here nobody can lock anybody
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import duckdb
@@ -44,7 +46,7 @@ def catalog_is_current(data_dir: Path) -> bool:
     """Return whether the catalog is this release's for this place; reads one small file and opens no database."""
     try:
         found = _stamp(Layout(data_dir)).read_text(encoding="ascii")
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return False
     return found == _digest(_text(data_dir)) and (data_dir / CATALOG).exists()
 
@@ -52,6 +54,21 @@ def catalog_is_current(data_dir: Path) -> bool:
 def ensure_catalog(data_dir: Path) -> Path:
     """Write the catalog unless it is current, and return its path."""
     return data_dir / CATALOG if catalog_is_current(data_dir) else write_catalog(data_dir)
+
+
+@contextmanager
+def usable_catalog(data_dir: Path) -> Iterator[Path]:
+    """Have a current catalog for as long as it is read: a temporary one where the data directory is read-only.
+
+    Raises:
+        StorageError: there is no room for one.
+    """
+    if catalog_is_current(data_dir) or os.access(data_dir, os.W_OK, effective_ids=True):
+        yield ensure_catalog(data_dir)
+        return
+    with TemporaryDirectory(prefix="audience-pipeline-") as directory:
+        _create(Path(directory) / CATALOG, _text(data_dir))
+        yield Path(directory) / CATALOG
 
 
 def without_wildcards(path: str) -> str:

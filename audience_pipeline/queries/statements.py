@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from audience_pipeline.errors import StorageError, UsageError
-from audience_pipeline.queries.catalog import ensure_catalog, without_wildcards
+from audience_pipeline.queries.catalog import usable_catalog, without_wildcards
+from audience_pipeline.storage.parquet.opening import require_directory
 from audience_pipeline.tables.duckdb import quoted
 
 if TYPE_CHECKING:
@@ -33,14 +34,8 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
         UsageError: the statement is not one, not read-only, or DuckDB refuses it; or there is no data directory.
         StorageError: a file could not be read, or the catalog not written.
     """
-    if not data_dir.is_dir():
-        raise UsageError(
-            data_dir,
-            found="no such directory",
-            expected="the data directory",
-            remedy="Set AUDIENCE_PIPELINE_DATA_DIR, or run `audience-pipeline migrate` to make it.",
-        )
-    with duckdb.connect(ensure_catalog(data_dir), read_only=True) as connection:
+    require_directory(data_dir)
+    with usable_catalog(data_dir) as catalog, duckdb.connect(catalog, read_only=True) as connection:
         _confine(connection, data_dir)
         try:
             found = connection.sql(_only_read(connection, statement))

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from audience_pipeline.storage.parquet.store import ParquetStore
 
 
-def open_store(settings: Settings | None = None) -> "ParquetStore":
+def open_store(settings: Settings | None = None, *, reading: bool = False) -> "ParquetStore":
     """Return the configured store, to be used as a context manager.
 
+    With ``reading`` the data directory must be there, and where it is read-only it is read as it is.
     Raises UsageError for a backend this release does not have, StorageError where the data directory cannot be used.
     """
     settings = settings or load_settings()
@@ -24,7 +25,7 @@ def open_store(settings: Settings | None = None) -> "ParquetStore":
         )
     from audience_pipeline.storage.parquet.store import ParquetStore  # noqa: PLC0415 - heavy, and one backend is used
 
-    return ParquetStore(settings.data_dir)
+    return ParquetStore(settings.data_dir, reading=reading)
 
 
 __all__ = ["open_store"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from audience_pipeline.errors import CorruptionError, StorageError, UsageError
+from audience_pipeline.errors import StorageError, UsageError
 from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS, STORED, USERS
@@ -94,21 +94,6 @@ def test_a_damaged_state_is_set_aside_and_rebuilt(root: Path, closed: dict[str, 
         check_whole(store)
     (aside,) = (root / "_state").glob("store.damaged-*")
     assert aside.read_bytes()[:50] == broken[damage][:50]
-
-
-def test_damage_that_shows_only_in_use_says_what_to_do_and_that_helps(root: Path) -> None:
-    with ParquetStore(root) as store:
-        put(store, AUDIENCES, *(audience(number) for number in range(3000)))
-        before = content(store)
-    path = root / "_state" / "store.sqlite"
-    whole = path.read_bytes()
-    middle = whole.index(uuid(1500).encode()) // 4096 * 4096
-    path.write_bytes(whole[:middle] + bytes(4096) + whole[middle + 4096 :])
-    with ParquetStore(root) as store, pytest.raises(CorruptionError, match="remove the file") as caught:
-        store.placements(AUDIENCES, [uuid(number) for number in range(3000)])
-    Path(caught.value.object).unlink()
-    with ParquetStore(root) as store:
-        assert content(store) == before
 
 
 def test_a_state_of_a_newer_format_is_left_alone_and_says_so(root: Path, closed: dict[str, object]) -> None:

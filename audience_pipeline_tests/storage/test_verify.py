@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from audience_pipeline.errors import CorruptionError
 from audience_pipeline.storage.contract import Finding
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS
@@ -254,3 +255,35 @@ def test_vacuum_removes_empty_files_and_neither_rows_nor_their_keys(whole: Parqu
     whole.vacuum()
     assert whole.get(DISTRIBUTIONS, keys).num_rows == 2
     assert whole.verify() == []
+
+
+def test_a_damaged_file_whose_writer_died_is_found_like_any_other(whole: ParquetStore) -> None:
+    state(whole, "INSERT INTO pending VALUES ('audiences', 'user123', 202505)")
+    (whole.root / MAY_FILE).write_bytes(b"garbage")
+    for repair in (False, True):
+        findings = whole.verify(repair=repair)
+        assert [(finding.kind, finding.object) for finding in findings] == [
+            ("unreadable file", str(whole.root / MAY_FILE))
+        ]
+    assert whole.vacuum() == []
+    with pytest.raises(CorruptionError, match="audiences_2025_05"):
+        put(whole, AUDIENCES, audience(9))
+
+
+def test_files_that_landed_and_were_not_folded_are_named_a_table(whole: ParquetStore) -> None:
+    for number, name in enumerate(("a.ndjson", "b.ndjson", "c.ndjson")):
+        entry = whole.landing.open_file(AUDIENCES, str(number), name)
+        whole.landing.finish(entry, {"read": 0, "accepted": 0, "rejected": 0})
+        if name == "a.ndjson":
+            whole.landing.mark_folded([entry], {})
+    (finding,) = whole.verify()
+    assert (finding.kind, finding.object, finding.harmless) == ("unfolded", "landed_audiences", True)
+    assert "2 landed files whose records are not known to be in audiences (first: b.ndjson)" in finding.found
+    assert "audience-pipeline ingest audiences FILE" in finding.remedy
+
+
+def test_a_landed_part_the_ledger_does_not_list_is_found(whole: ParquetStore) -> None:
+    part = whole.root / "landed_users" / "00000007-000000-0.parquet"
+    part.parent.mkdir()
+    part.write_bytes(b"garbage")
+    assert [(finding.kind, finding.object) for finding in whole.verify()] == [("landed part", str(part))]

@@ -4,12 +4,13 @@ Belongs here: taking partitions, reading and replacing them as one step. Does no
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from audience_pipeline.errors import CorruptionError
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.parquet.files import Staging, read_files
 from audience_pipeline.storage.parquet.layout import Layout, Partition
@@ -28,18 +29,23 @@ class Core:
     clock: Callable[[], datetime]
 
     @contextmanager
-    def hold(self, table: Table, partitions: Iterable[Partition]) -> Iterator[None]:
-        """Hold partitions against other writers, with the index in agreement with their files."""
+    def hold(self, table: Table, partitions: Iterable[Partition], *, damaged: bool = False) -> Iterator[None]:
+        """Hold partitions against other writers, with the index in agreement with their files.
+
+        Raises CorruptionError over a file that a dead writer left and that cannot be read, unless ``damaged`` says that
+        such partitions are held as they are.
+        """
         partitions = set(partitions)
         with self.locks.hold(_lock_name(table, partition) for partition in partitions):
-            self._recover(table, partitions)
+            self._recover(table, partitions, damaged=damaged)
             yield
 
-    def _recover(self, table: Table, held: set[Partition]) -> None:
+    def _recover(self, table: Table, held: set[Partition], *, damaged: bool) -> None:
         """Re-index held partitions whose writer died: they are pending though nobody else can hold them."""
         for _, partition in self.state.pending(table.name):
             if partition in held:
-                self.reindex(table, partition)
+                with suppress(CorruptionError) if damaged else nullcontext():
+                    self.reindex(table, partition)
 
     def recover_free(self, table: Table, partitions: Iterable[Partition]) -> bool:
         """Recover pending partitions that no living writer holds (the others are left to theirs); say if any was."""

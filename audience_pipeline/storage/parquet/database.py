@@ -7,7 +7,7 @@ what the rows mean (:mod:`.state`). One machine shares the file: write-ahead log
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,65 +19,80 @@ _CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 8_000
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS keys (
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE keys (
   tbl TEXT NOT NULL, key TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL,
   phase INTEGER NOT NULL, archived INTEGER NOT NULL DEFAULT 0,
   position INTEGER NOT NULL DEFAULT 0, accepted_month INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (tbl, key)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS keys_by_acceptance ON keys (tbl, user_id, accepted_month) WHERE accepted_month > 0;
-CREATE TABLE IF NOT EXISTS partitions (
+CREATE INDEX keys_by_acceptance ON keys (tbl, user_id, accepted_month) WHERE accepted_month > 0;
+CREATE TABLE partitions (
   tbl TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL, rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL, PRIMARY KEY (tbl, user_id, month)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS partitions_by_month ON partitions (tbl, month);
-CREATE TABLE IF NOT EXISTS pending (
+CREATE INDEX partitions_by_month ON partitions (tbl, month);
+CREATE TABLE pending (
   tbl TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL, PRIMARY KEY (tbl, user_id, month)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ledger (
+CREATE TABLE ledger (
   number INTEGER PRIMARY KEY, tbl TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
   counts TEXT NOT NULL DEFAULT '{}', UNIQUE (tbl, digest)
 );
-CREATE TABLE IF NOT EXISTS landed_parts (
+CREATE TABLE landed_parts (
   number INTEGER NOT NULL, month INTEGER NOT NULL, path TEXT NOT NULL PRIMARY KEY, rows INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS folded_months (
+CREATE TABLE folded_months (
   number INTEGER NOT NULL, month INTEGER NOT NULL, PRIMARY KEY (number, month)
 ) WITHOUT ROWID;
 """
 
 _MEND = "Free space or mend permissions, and run again."
-_REBUILD = "End what uses the store and remove the file: the next command rebuilds it from the data files."
+_REBUILD = "Run again: it is rebuilt from the data files once no other process has the store open."
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR_SHORT_READ}
+_DAMAGED_SCHEMA = ("no such table", "no such column", "unsupported file format", "Could not decode")
 
 
 class Database:
-    """One connection to the state, shared by the threads of a process."""
+    """One connection to the state, shared by the threads of a process; a file that is not there is made.
+
+    Raises CorruptionError where the file is damaged, UsageError where another release wrote it; neither is changed.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        with storage_errors(path):
-            path.touch(mode=0o600)
-        try:
+        new = not path.exists()
+        if new:
+            with storage_errors(path):
+                path.touch(mode=0o600)
+        with self._told():
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            self._db.executescript(SCHEMA)
+        try:
+            with self._told():
+                self._set_up(new=new)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _set_up(self, *, new: bool) -> None:
+        """Check the format before anything is written; then choose how to write, and make the tables of a new file."""
+        if not new:
             self._check_format()
-        except sqlite3.DatabaseError as error:
-            raise _broken(path, error) from error
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if new:
+            self._db.executescript(SCHEMA)
+            self._db.execute("INSERT INTO meta VALUES ('format', ?), ('sequence', 0)", (FORMAT_VERSION,))
 
     def _check_format(self) -> None:
-        with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?), ('sequence', 0)", (FORMAT_VERSION,))
-            (found,) = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        if found != FORMAT_VERSION:
+        found = self._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchall()
+        if found != [(FORMAT_VERSION,)]:
             raise UsageError(
                 self.path,
-                found=f"store format {found}",
+                found=f"store format {found[0][0] if found else 'of no number'}",
                 expected=f"format {FORMAT_VERSION}",
                 remedy="Use the release of audience_pipeline that wrote this store, or the newest one.",
             )
@@ -89,24 +104,47 @@ class Database:
             if self._db.in_transaction:
                 yield self._db
                 return
-            try:
+            with self._told():
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._db
                 except BaseException:
-                    self._db.execute("ROLLBACK")
+                    with suppress(sqlite3.OperationalError):  # after some errors SQLite has done it by itself
+                        self._db.execute("ROLLBACK")
                     raise
                 self._db.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                raise _broken(self.path, error) from error
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one read and return its rows."""
-        with self._lock:
-            try:
-                return self._db.execute(sql, parameters).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise _broken(self.path, error) from error
+        with self._lock, self._told():
+            return self._db.execute(sql, parameters).fetchall()
+
+    def damage(self) -> str | None:
+        """Read the whole database; return what is wrong with it, or None."""
+        try:
+            ((first,), *_) = self.rows("PRAGMA integrity_check(1)")
+        except CorruptionError as error:
+            return error.found
+        if first == "ok":
+            return None
+        self._mark()
+        return str(first)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what an error of SQLite means, and have a damaged file rebuilt by whoever opens it next."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                expected = "a readable state database"
+                raise StorageError(self.path, found=str(error), expected=expected, remedy=_MEND) from error
+            self._mark()
+            raise damaged(self.path, str(error)) from error
+
+    def _mark(self) -> None:
+        with suppress(OSError):
+            damage_mark(self.path).touch(mode=0o600)
 
     def next_number(self, db: sqlite3.Connection) -> int:
         """Take the next number of the sequence that orders landed files and direct writes."""
@@ -119,7 +157,17 @@ class Database:
             self._db.close()
 
 
-def _broken(path: Path, error: sqlite3.DatabaseError) -> StorageError:
-    damaged = "malformed" in str(error) or "not a database" in str(error)
-    kind, remedy = (CorruptionError, _REBUILD) if damaged else (StorageError, _MEND)
-    return kind(path, found=str(error), expected="a readable state database", remedy=remedy)
+def damage_mark(path: Path) -> Path:
+    """Return the empty file that says the database at ``path`` turned out to be damaged."""
+    return path.with_name(f"{path.name}-damaged")
+
+
+def damaged(path: Path, found: str) -> CorruptionError:
+    """Return what to raise over a damaged database."""
+    return CorruptionError(path, found=found, expected="a sound state database", remedy=_REBUILD)
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Return whether the bytes are wrong, not the machine; errors of Python's own module carry no code."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return bool(_DAMAGE & {code, code & 0xFF}) or str(error).startswith(_DAMAGED_SCHEMA)

@@ -4,10 +4,12 @@ Belongs here: what the parts say about files and keys. Does not belong here: the
 (:mod:`.rebuild`). A file whose publication had begun is published to the end; one that was only staged counts as new.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audience_pipeline.storage.parquet.landing import publish, staging_directory
@@ -16,18 +18,26 @@ from audience_pipeline.storage.parquet.parts import month_of_part, part_path
 from audience_pipeline.storage.parquet.state import State
 from audience_pipeline.tables import LANDED, POSITION, Table
 
+_LOG = logging.getLogger(__name__)
 _KEYS = (
     "INSERT INTO keys (tbl, key, user_id, month, phase, accepted_month) VALUES (?, ?, ?, ?, 1, ?)"
     " ON CONFLICT (tbl, key) DO UPDATE SET accepted_month = excluded.accepted_month WHERE accepted_month = 0"
 )
 
 
-def rebuild_ledger(layout: Layout, state: State) -> None:
-    """List every landed part in an empty ledger, and mark the keys in them as accepted."""
+def rebuild_ledger(layout: Layout, state: State, *, publish: bool) -> None:
+    """List every landed part in an empty ledger, and mark the keys in them as accepted.
+
+    A part that cannot be read is left out, for `verify` to name.
+    """
     for source, landed in LANDED.items():
-        _finish_publications(layout, landed)
+        if publish:
+            _finish_publications(layout, landed)
         for path in _published(layout, landed):
-            _register(layout, state, source, landed, path)
+            try:
+                _register(layout, state, source, landed, path)
+            except (OSError, pa.ArrowException) as error:
+                _LOG.warning("%s is left out of the ledger: %s", path, str(error).splitlines()[0])
 
 
 def _finish_publications(layout: Layout, landed: Table) -> None:

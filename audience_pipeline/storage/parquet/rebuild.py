@@ -6,10 +6,13 @@ that is killed starts over.
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from audience_pipeline.errors import CorruptionError
 from audience_pipeline.storage.archives import index_of
+from audience_pipeline.storage.parquet.database import damage_mark
 from audience_pipeline.storage.parquet.files import read_keys
 from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.ledger import rebuild_ledger
@@ -18,22 +21,27 @@ from audience_pipeline.tables import STORED, Table
 
 _LOG = logging.getLogger(__name__)
 _PORTION = 500
+_SUFFIXES = ("", "-wal", "-shm")
 
 
-def rebuild(layout: Layout, path: Path) -> State:
-    """Make the state at ``path`` from the files below the data directory, and open it."""
+def rebuild(layout: Layout, path: Path, *, publish: bool = True) -> State:
+    """Make the state at ``path`` from the files below the data directory, and open it.
+
+    ``publish`` says whether landed files whose publication was interrupted are published to the end.
+    """
     unfinished = path.with_suffix(".rebuilding")
     remove_database(unfinished)
-    state = State(unfinished)
-    for table in STORED:
-        found = list(partition_files(layout, table))
-        if found:
-            _LOG.warning("Rebuilding the key index of %s from %d files.", table.name, len(found))
-        for start in range(0, len(found), _PORTION):
-            _index(state, table, found[start : start + _PORTION])
-    rebuild_ledger(layout, state)
-    state.close()
+    with closing(State(unfinished)) as state:
+        for table in STORED:
+            found = list(partition_files(layout, table))
+            if found:
+                _LOG.warning("Rebuilding the key index of %s from %d files.", table.name, len(found))
+            for start in range(0, len(found), _PORTION):
+                _index(state, table, found[start : start + _PORTION])
+        rebuild_ledger(layout, state, publish=publish)
+    remove_database(path)
     unfinished.replace(path)
+    damage_mark(path).unlink(missing_ok=True)
     return State(path)
 
 
@@ -44,28 +52,41 @@ def partition_files(layout: Layout, table: Table) -> Iterator[tuple[Path, Partit
             yield path, parsed[1]
 
 
-def set_aside(path: Path) -> None:
-    """Rename a damaged database, so that it can be looked into."""
-    path.replace(path.with_suffix(f".damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
-    remove_database(path)
+def set_aside(path: Path) -> Path:
+    """Rename a damaged database and what belongs to it, so that it can be looked into; return its new path."""
+    aside = path.with_suffix(f".damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+    for suffix in _SUFFIXES:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def remove_database(path: Path) -> None:
     """Remove a SQLite database and what belongs to it."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(name).unlink(missing_ok=True)
+    for suffix in _SUFFIXES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _index(state: State, table: Table, found: list[tuple[Path, Partition]]) -> None:
-    index = index_of(table)
-    keys = read_keys(table, [path for path, _ in found])
+    keys = _keys(table, [path for path, _ in found])
     with state.transaction():
         for path, partition in found:
             state.reindex(
                 table.name,
                 partition,
-                index.name,
+                index_of(table).name,
                 keys.get(str(path), []),
                 path.stat().st_size,
-                archived=index.name != table.name,
+                archived=index_of(table) is not table,
             )
+
+
+def _keys(table: Table, paths: list[Path]) -> dict[str, list[str]]:
+    """Return the keys in each file; a damaged one is listed without any, so that reads still meet it and say so."""
+    try:
+        return read_keys(table, paths)
+    except CorruptionError as error:
+        if len(paths) == 1:
+            _LOG.warning("%s", error)
+            return {}
+    return {path: keys for each in paths for path, keys in _keys(table, [each]).items()}

@@ -3,15 +3,13 @@
 Belongs here: opening, closing, and handing each verb its parts. Does not belong here: how a verb works.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from audience_pipeline.errors import CorruptionError, storage_errors
+from audience_pipeline.errors import CorruptionError
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import (
     EVERYTHING,
@@ -25,14 +23,12 @@ from audience_pipeline.storage.contract import (
     Verdict,
 )
 from audience_pipeline.storage.frames import prepare
-from audience_pipeline.storage.parquet import move, reading, transition, upsert, verify
+from audience_pipeline.storage.parquet import leftovers, move, reading, transition, upsert, verify
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.duck import Duck
 from audience_pipeline.storage.parquet.landing import ParquetLanding
 from audience_pipeline.storage.parquet.layout import Layout
-from audience_pipeline.storage.parquet.locks import Locks
-from audience_pipeline.storage.parquet.rebuild import rebuild, set_aside
-from audience_pipeline.storage.parquet.state import State
+from audience_pipeline.storage.parquet.opening import open_to_read, open_to_write
 from audience_pipeline.tables import STORED, Problem, Table
 from audience_pipeline.tables import Layout as TableLayout
 from audience_pipeline.tables.canonical import content_digest
@@ -47,32 +43,23 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _opened(path: Path) -> State:
-    """Open a state that is there; an empty file would pass for a new database, and every key for a new one."""
-    with storage_errors(path):
-        size = path.stat().st_size
-    if not size:
-        raise CorruptionError(path, found="an empty file", expected="the state database", remedy="Remove it.")
-    return State(path)
-
-
 class ParquetStore:
     """The tables under one data directory; safe to share between threads, and with other processes.
 
     ``clock`` gives the present as an aware datetime. Opening makes the directory (mode 0700) and rebuilds a state that
-    is missing or damaged, which opens every file once.
+    is missing or damaged, which opens every file once. With ``reading`` the directory must be there, and where this
+    process may not write to it, nothing in it is changed or made.
     """
 
-    def __init__(self, root: Path, *, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, root: Path, *, clock: Callable[[], datetime] = _now, reading: bool = False) -> None:
         self._layout = Layout(root.absolute())
-        with storage_errors(root):
-            self._layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._layout.state.mkdir(mode=0o700, exist_ok=True)
-            self._layout.staging.mkdir(mode=0o700, exist_ok=True)
-            self._presence = os.open(self._layout.state / "open.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._core = Core(self._layout, self._open_state(), Locks(self._layout.state / "locks"), clock)
-        self._recover()
-        self._duck = Duck()
+        with ExitStack() as stack:
+            state, locks = (open_to_read if reading else open_to_write)(self._layout, stack)
+            self._core = Core(self._layout, state, locks, clock)
+            self._recover()
+            self._duck = Duck()
+            stack.callback(self._duck.close)
+            self._held = stack.pop_all()
         self.landing = ParquetLanding(self._core)
 
     def __enter__(self) -> Self:
@@ -87,28 +74,6 @@ class ParquetStore:
     def root(self) -> Path:
         """The absolute data directory."""
         return self._layout.root
-
-    def _open_state(self) -> State:
-        """Open the state, or rebuild it while no other process has the store open."""
-        path = self._layout.state / "store.sqlite"
-        fcntl.flock(self._presence, fcntl.LOCK_SH)
-        if path.exists():
-            try:
-                return _opened(path)
-            except CorruptionError:
-                pass
-        fcntl.flock(self._presence, fcntl.LOCK_EX)
-        try:
-            return self._rebuilt(path)
-        finally:
-            fcntl.flock(self._presence, fcntl.LOCK_SH)
-
-    def _rebuilt(self, path: Path) -> State:
-        try:
-            return _opened(path) if path.exists() else rebuild(self._layout, path)
-        except CorruptionError:
-            set_aside(path)
-            return rebuild(self._layout, path)
 
     def _recover(self) -> None:
         """Re-index what dead writers left, so that reads list the files they finished; damage is for verify to tell."""
@@ -191,10 +156,8 @@ class ParquetStore:
 
     def vacuum(self) -> list[Path]:
         """Remove zero-row files and leftover temporary files; for a quiet moment, since readers may hold a listing."""
-        return verify.vacuum(self._core)
+        return leftovers.vacuum(self._core)
 
     def close(self) -> None:
         """Release what the store holds."""
-        self._duck.close()
-        self._core.state.close()
-        os.close(self._presence)
+        self._held.close()

@@ -5,31 +5,37 @@ inside one file (:mod:`.inspection`). A repair only ever touches the index: rows
 """
 
 import logging
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import Finding
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.inspection import Inspected, inspect
+from audience_pipeline.storage.parquet.landed_findings import landed_findings
 from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.storage.parquet.leftovers import leftovers
 from audience_pipeline.tables import STORED, Reference, Table
 
 _LOG = logging.getLogger(__name__)
 _PORTION = 500
+STATE_DAMAGE = "state"
+"""The kind of finding that says the state cannot be used, until the store is opened again."""
 _BACKUP = "Restore it from a backup, or rebuild the month from its landed records."
 _REINDEX = "Run `audience-pipeline verify --repair`."
 
 
 def verify(core: Core, *, repair: bool) -> list[Finding]:
-    """Return all that is wrong, mended where ``repair`` can mend it."""
-    findings = list(_leftovers(core))
+    """Return all that is wrong, mended where ``repair`` can mend it.
+
+    A damaged state is the only finding: without it nothing can be compared, and opening the store rebuilds it.
+    """
+    if (damage := core.state.damage()) is not None:
+        return [_damaged_state(core, damage)]
+    findings = list(leftovers(core))
     seen = sqlite3.connect("")
     seen.execute("CREATE TABLE found (tbl TEXT, key TEXT, path TEXT, PRIMARY KEY (tbl, key)) WITHOUT ROWID")
     unread: set[tuple[str, Partition]] = set()
@@ -37,38 +43,19 @@ def verify(core: Core, *, repair: bool) -> list[Finding]:
         findings += _table(core, table, seen, unread, repair=repair)
     findings += _lost_keys(core, seen, unread, repair=repair)
     findings += _references(core, unread)
-    findings += _landed(core)
+    findings += landed_findings(core)
     seen.close()
     return findings
 
 
-def vacuum(core: Core) -> list[Path]:
-    """Remove zero-row files and leftover temporary files; return what was removed."""
-    removed = [Path(finding.object) for finding in _leftovers(core)]
-    for path in removed:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for table in STORED:
-        for partition in core.state.partitions(table.name):
-            with core.hold(table, [partition]):
-                path = core.layout.path(table, partition)
-                if path.exists() and core.rows(table, [partition]).is_empty():
-                    core.state.drop_partition(table.name, partition, index_of(table).name)
-                    path.unlink()
-                    removed.append(path)
-    return removed
-
-
-def _leftovers(core: Core) -> Iterator[Finding]:
-    """List what killed writers left aside; harmless, since no reader looks there."""
-    for path in sorted(core.layout.staging.iterdir()):
-        yield Finding(
-            "leftover",
-            str(path),
-            found="files of a write that was not finished",
-            expected="an empty staging directory once no writer runs",
-            remedy="Run `audience-pipeline vacuum` in a quiet moment.",
-            harmless=True,
-        )
+def _damaged_state(core: Core, found: str) -> Finding:
+    return Finding(
+        STATE_DAMAGE,
+        str(core.state.path),
+        found=found,
+        expected="a sound state database",
+        remedy="Run `audience-pipeline verify --repair`, or any command: opening the store rebuilds it from the files.",
+    )
 
 
 def _table(
@@ -95,7 +82,7 @@ def _table(
 
 def _inspected(core: Core, table: Table, portion: list[tuple[Partition, Path]]) -> Iterator[Inspected]:
     """Inspect files while no writer replaces them, nor the index of them."""
-    with core.hold(table, [partition for partition, _ in portion]):
+    with core.hold(table, [partition for partition, _ in portion], damaged=True):
         yield from inspect(table, portion)
 
 
@@ -222,14 +209,3 @@ def _dangling(core: Core, table: Table, reference: Reference, rows: pl.DataFrame
                 expected=f"a key of {reference.table} of the same user",
                 remedy=f"Land the missing record of {reference.table}.",
             )
-
-
-def _landed(core: Core) -> Iterator[Finding]:
-    """Find landed parts that the ledger lists and that cannot be read."""
-    for (name,) in core.state.rows("SELECT path FROM landed_parts JOIN ledger USING (number) WHERE status != 'open'"):
-        try:
-            pq.read_metadata(core.layout.root / name)
-        except (OSError, pa.ArrowException) as error:
-            remedy = "Restore it from a backup, or land the records again; the core table is whole without it."
-            found = str(error).splitlines()[0]
-            yield Finding("landed part", str(core.layout.root / name), found, "a readable part", remedy)
