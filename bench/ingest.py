@@ -1,15 +1,17 @@
 """Ingest of NDJSON into the table, validated, against orjson merely parsing the same file line by line.
 
 Each ingest runs in a process of its own, which reports the seconds between an open store and rows in the table, the
-seconds orjson took for the same file right after, and its peak memory with that of its workers. The process is started
-without a main module, which its workers would import.
+seconds orjson took for the same file right after. Its memory and that of its workers is looked at from outside, many
+times a second. The process is started without a main module, which its workers would import.
 """
 
+import re
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +21,6 @@ import orjson
 from audience_pipeline.demo.generate import DemoWorld, encoded
 from audience_pipeline.ingest.files import Landing
 from audience_pipeline.ingest.run import ingest_files
-from audience_pipeline.ingest.workers import PROCESSES
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES
@@ -28,6 +29,7 @@ from bench.workbench import Workbench
 
 _NOW = datetime(2026, 1, 15, tzinfo=UTC)
 _SMALL, _LARGE = 20_000, 100_000
+_EVERY_SECONDS = 0.02
 
 
 class Run(msgspec.Struct):
@@ -37,7 +39,7 @@ class Run(msgspec.Struct):
     seconds: float
     processor: float
     parsing: float
-    peak: int
+    peak: int = 0
 
 
 def ingest(bench: Workbench) -> list[Result]:
@@ -64,7 +66,24 @@ def _run(bench: Workbench, count: int, turn: int) -> Run:
         file.write_bytes(b"".join(_lines(count)))
     program = "import sys; from bench.ingest import main; main(*sys.argv[1:])"
     arguments = [sys.executable, "-c", program, str(file), str(bench.directory / f"ingest-{count}-{turn}")]
-    return msgspec.json.decode(subprocess.run(arguments, check=True, capture_output=True).stdout, type=Run)
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _memory(process.pid))
+            time.sleep(_EVERY_SECONDS)
+        answer = process.stdout.read() if process.stdout else b""
+    return msgspec.structs.replace(msgspec.json.decode(answer, type=Run), peak=peak)
+
+
+def _memory(pid: int) -> int:
+    """Return the bytes a process and its descendants hold now, pages they share counted for each of them."""
+    held = 0
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for number in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            held += _memory(int(number))
+        resident = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+        held += 1024 * int(resident[1]) if resident else 0
+    return held
 
 
 def _lines(count: int) -> Iterator[bytes]:
@@ -87,12 +106,9 @@ def main(source: str, place: str) -> None:
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     processor = sum(each.ru_utime + each.ru_stime for each in usage)
     assert report.inserted == report.read, report
-    own, workers = (each.ru_maxrss for each in usage)
     start = time.perf_counter()
     with file.open("rb") as lines:
         for line in lines:
             orjson.loads(line)
     parsing = time.perf_counter() - start
-    print(
-        msgspec.json.encode(Run(report.read, seconds, processor, parsing, (own + PROCESSES * workers) * 1024)).decode()
-    )
+    print(msgspec.json.encode(Run(report.read, seconds, processor, parsing)).decode())

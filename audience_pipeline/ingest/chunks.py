@@ -19,6 +19,8 @@ from audience_pipeline.tables import Problem, Table
 from audience_pipeline.tables.arrow import TYPES
 
 LINE_NUMBER = "_line"
+_ROWS_AT_ONCE = 200
+"""Rows kept as Python objects: few enough for the processor's cache, where the next ones take their memory again."""
 Reasons = tuple[tuple[Problem, ...], tuple[str, ...]]
 """Why the store refuses a record, and the tables whose missing records it waits for."""
 
@@ -67,9 +69,13 @@ class Chunks:
 
     def judge(self, block: Block) -> Chunk:
         """Judge each line of ``block``; empty ones count for nothing."""
+        pieces: list[pa.Table] = []
         rows: list[dict[str, Any]] = []
         refused: list[RefusedLine] = []
         for number, offset, line, cut in _lines(block):
+            if len(rows) == _ROWS_AT_ONCE:
+                pieces.append(self._columns(rows))
+                rows.clear()
             try:
                 row = self._records.read(line, cut=cut) if len(line) <= reasons.MAX_LINE_BYTES else None
             except RefusedRecordError as error:
@@ -80,7 +86,8 @@ class Chunks:
             else:
                 row[LINE_NUMBER] = number
                 rows.append(row)
-        return Chunk(len(rows) + len(refused), self._columns(rows), refused)
+        accepted = pa.concat_tables([*pieces, self._columns(rows)]).combine_chunks()
+        return Chunk(accepted.num_rows + len(refused), accepted, refused)
 
     def _columns(self, rows: list[dict[str, Any]]) -> pa.Table:
         columns = [pa.array([row[each.name] for row in rows], each.type) for each in self._raw]

@@ -6,10 +6,14 @@ landing job and the core assets in Dagster, so both give the same tables.
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow as pa
 
 from audience_pipeline.errors import PipelineError, storage_errors
 from audience_pipeline.ingest.chunks import RefusedLine
@@ -21,10 +25,11 @@ from audience_pipeline.ingest.quarantine import Entry, quarantine_refusals
 from audience_pipeline.ingest.retry import retry, retry_waiting
 from audience_pipeline.ingest.secrets import configured_keyset, has_secrets
 from audience_pipeline.ingest.sources import Source, identify, identify_unnamed
-from audience_pipeline.storage.contract import LedgerEntry, UpsertResult
+from audience_pipeline.storage.contract import LedgerEntry, TableStore, UpsertResult
 from audience_pipeline.tables import TABLES, Table
 
 STDIN = "-"
+_AT_ONCE = 2
 _LOG = logging.getLogger(__name__)
 
 
@@ -143,13 +148,25 @@ def _fold_unfolded(landing: Landing, table: Table, own: int | None = None) -> di
 
 def _fold(landing: Landing, entry: LedgerEntry, counts: Mapping[str, int]) -> UpsertResult:
     table, result = TABLES[entry.table], UpsertResult()
-    for group in landing.store.landing.groups(table, [entry.number]):
-        rows = fold(table, group)
-        upserted = landing.store.upsert(table, rows, canonical=True)
+    groups = (fold(table, group) for group in landing.store.landing.groups(table, [entry.number]))
+    for rows, upserted in _upserted(landing.store, table, groups):
         quarantine_refusals(landing.settings, table, rows, upserted.refused, landing.clock())
         result += upserted
     landing.store.landing.mark_folded([entry], {**counts, "refused_late": len(result.refused)})
     return result
+
+
+def _upserted(store: TableStore, table: Table, groups: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, UpsertResult]]:
+    """Upsert groups of rows that have no user's month in common, a few at once, and yield each with its result."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        running: deque[tuple[pa.Table, Future[UpsertResult]]] = deque()
+        for rows in groups:
+            running.append((rows, pool.submit(store.upsert, table, rows, canonical=True)))
+            if len(running) > _AT_ONCE:
+                done, upserted = running.popleft()
+                yield done, upserted.result()
+        for done, upserted in running:
+            yield done, upserted.result()
 
 
 def _ingest(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+encoded_json = _ENCODER.encode
+"""Returns the text of a value with sorted keys, its numbers and times as they are."""
 _NOTHING = (b"{}", b"null")
 _WHOLE_DOUBLE = re.compile(rb"\.0[,}\]]")
 
@@ -59,11 +61,6 @@ def canonical_text(column: Column, text: str | None) -> str | None:
     except msgspec.ValidationError:
         return canonical_json(msgspec.json.decode(text, type=column.json_type))
     return canonical_json(value) if timed else canonical_bounded(value, encoded_json(value), free=free)
-
-
-def encoded_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Return the text of ``value`` with sorted keys, its numbers and times as they are."""
-    return _ENCODER.encode(value)
 
 
 def canonical_bounded(value: Any, encoded: bytes, *, free: bool) -> str | None:  # noqa: ANN401 - any JSON value
