@@ -16,6 +16,7 @@ from audience_pipeline.errors import StorageError, UsageError
 from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS, STORED, USERS
+from audience_pipeline.tables.landed import LINES_PER_FILE
 from audience_pipeline_tests.storage.builders import (
     JUNE,
     MAY,
@@ -108,6 +109,20 @@ def test_a_state_of_a_newer_format_is_left_alone_and_says_so(root: Path, closed:
         connection.execute("UPDATE meta SET value = 1 WHERE name = 'format'")
     with ParquetStore(root) as store:
         assert content(store) == closed
+
+
+def test_an_upsert_is_two_commits_and_has_its_place_in_the_order_of_arrival(parquet: ParquetStore) -> None:
+    statements: list[str] = []
+    parquet._core.state._db.set_trace_callback(statements.append)
+    put(parquet, USERS, user("ann", email="first@example.com"))
+    parquet._core.state._db.set_trace_callback(None)
+    assert statements.count("COMMIT") == 2
+    landed = parquet.landing.open_file(USERS, "digest", "a.ndjson").number * LINES_PER_FILE + 1
+    put(parquet, USERS, user("ann", email="second@example.com", landed_position=landed))
+    assert parquet.upsert(USERS, frame(USERS, [user("ann", email="old@example.com", landed_position=1)])).stale == 1
+    put(parquet, USERS, user("ann", email="third@example.com"))
+    assert stored(parquet, USERS)["ann"]["email"] == "third@example.com"
+    assert parquet.landing.open_file(USERS, "other", "b.ndjson").number * LINES_PER_FILE > landed + LINES_PER_FILE
 
 
 def open_and_tell(root: Path, answer: Connection) -> None:

@@ -146,6 +146,11 @@ class Database:
         with suppress(OSError):
             damage_mark(self.path).touch(mode=0o600)
 
+    def last_number(self) -> int:
+        """Return the highest number of the sequence that is taken."""
+        ((number,),) = self.rows("SELECT value FROM meta WHERE name = 'sequence'")
+        return int(number)
+
     def next_number(self, db: sqlite3.Connection) -> int:
         """Take the next number of the sequence that orders landed files and direct writes."""
         (number,) = db.execute("UPDATE meta SET value = value + 1 WHERE name = 'sequence' RETURNING value").fetchone()

@@ -17,6 +17,7 @@ from datetime import datetime
 from audience_pipeline.storage.contract import Placement
 from audience_pipeline.storage.parquet.database import Database
 from audience_pipeline.storage.parquet.layout import Partition
+from audience_pipeline.tables.landed import LINES_PER_FILE
 
 RESERVED, ACCEPTED, PLACED = 0, 1, 2
 _PORTION = 10_000
@@ -120,9 +121,12 @@ class State(Database):
     ) -> None:
         """Note that the partitions' files are in place: (rows, bytes) of each, and what their keys now hold.
 
-        Keys go in their order, so that those of one page of the index are written together.
+        The numbers that ``positions`` are made of are taken from now on; concurrent writes that did not land may share
+        one. Keys go in their order, so that those of one page of the index are written together.
         """
+        number = max(positions.values(), default=0) // LINES_PER_FILE
         with self.transaction() as db:
+            db.execute("UPDATE meta SET value = ?1 WHERE name = 'sequence' AND value < ?1", (number,))
             db.executemany(
                 "UPDATE keys SET phase = ?, archived = ?, position = coalesce(?, position) WHERE tbl = ? AND key = ?",
                 [(PLACED, archived, positions.get(key), index, key) for key in sorted(placed)],

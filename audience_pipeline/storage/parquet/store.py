@@ -91,9 +91,8 @@ class ParquetStore:
         return upsert.judge(self._core, table, prepare(table, rows, self._position(), canonical=canonical))
 
     def _position(self) -> int:
-        """Return the position of rows that did not land: after every file numbered so far."""
-        with self._core.state.transaction() as db:
-            return self._core.state.next_number(db) * LINES_PER_FILE
+        """Return the position of rows that did not land: after every file and every such write so far."""
+        return (self._core.state.last_number() + 1) * LINES_PER_FILE
 
     def read(self, table: Table, query: Query = EVERYTHING) -> "pa.Table":
         """Return the rows a query asks for; see the contract."""
