@@ -81,8 +81,8 @@ def _plaintext(landing_dir: Path) -> "Iterator[Finding]":
         yield Finding(
             kind="plaintext",
             object=str(path),
-            found="credentials in plaintext",
-            expected="sealed ones",
+            found="a line that may hold a secret in plaintext",
+            expected="sealed credentials, and declared members only",
             remedy="Pass it through `audience-pipeline credentials seal`, land what comes out, and remove this file.",
         )
 

@@ -43,7 +43,7 @@ class LandedFile:
 
     ``months`` are those its accepted records belong to, as ``yyyymm`` (0 without months), unless they are known to be
     in the table already. A file whose content landed before has its counts of then. ``error`` says why a file could
-    not be landed; nothing of it was.
+    not be landed, or why it stays where it is though its accepted records landed.
     """
 
     table: str
@@ -178,16 +178,20 @@ class Landing:
         year, month = self.settings.first_month.split("-")
         return Limits(now, int(year) * 100 + int(month), self.settings.trust_landed_approval)
 
-    def set_aside(self, table: Table, source: Source) -> None:
+    def set_aside(self, table: Table, source: Source, landed: LandedFile) -> None:
         """Move a file that landed out of the landing directory, if it is there and still the same.
 
         A sender may have put another file under its name meanwhile; that one stays, to be landed in its turn.
 
         Raises:
+            SecurityError: a refused line may hold a secret, so the file stays where it is, whichever place that is.
             StorageError: it cannot be moved; it landed all the same, and landing it again changes nothing.
         """
-        directory = (self.settings.landing_dir / table.name).resolve()
-        if source.descriptor is not None or source.path.parent.resolve() != directory:
+        if source.descriptor is not None:
+            return
+        if landed.rejected or not landed.read:
+            plaintext.require_harmless(table, source)
+        if source.path.parent.resolve() != (self.settings.landing_dir / table.name).resolve():
             return
         target = self.settings.landing_dir / DONE_DIR / table.name / source.path.name
         with storage_errors(source.path), suppress(FileNotFoundError):

@@ -41,7 +41,10 @@ def _land_waiting(landing: Landing, table: Table, path: Path, then: Callable[[La
     try:
         source = identify(path, name, links=False)
         landed = landing.land(table, source, then)
-        landing.set_aside(table, source)
     except PipelineError as error:
         return LandedFile(table.name, name, error=error)
+    try:
+        landing.set_aside(table, source, landed)
+    except PipelineError as error:
+        landed.error = error
     return landed

@@ -1,8 +1,9 @@
 """Plaintext credentials: kept out of landing, and sealed where they come through a pipe.
 
-Belongs here: finding them in files before anything is landed, and sealing streams in memory. Does not belong here: the
-format of sealed text. A file with plaintext stays where its sender put it and is copied nowhere; a pipe has no such
-place, so its records are sealed as they pass, and what cannot be sealed is not kept.
+Belongs here: finding them in files, and sealing streams in memory. Does not belong here: what counts as a secret
+(:mod:`.secrets`), the format of sealed text. A file with plaintext stays where its sender put it and is copied nowhere:
+none of it is landed if its credentials are plaintext, and only its other lines if a refused one may hold a secret. A
+pipe has no such place, so its records are sealed as they pass, and what cannot be sealed is not kept.
 """
 
 import hashlib
@@ -18,14 +19,14 @@ from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.lines import Block, Readable, blocks
 from audience_pipeline.ingest.parsing import LINE, NotJsonError, parse
 from audience_pipeline.ingest.records import RefusedRecordError
-from audience_pipeline.ingest.secrets import is_declared
+from audience_pipeline.ingest.secrets import is_declared, may_hold_secret
 from audience_pipeline.ingest.sources import Source, identify, opened, waiting_paths
 from audience_pipeline.ingest.walking import problems_of
 from audience_pipeline.ingest.wire import wire_type
 from audience_pipeline.security.checking import is_plaintext
 from audience_pipeline.security.keyset import Keyset
 from audience_pipeline.security.sealing import seal_platform
-from audience_pipeline.tables import PLATFORMS, Problem, Table
+from audience_pipeline.tables import PLATFORMS, SOURCES, Problem, Table
 
 
 def require_sealed(table: Table, source: Source) -> None:
@@ -42,14 +43,33 @@ def require_sealed(table: Table, source: Source) -> None:
                 raise _plaintext(source.path, number)
 
 
+def require_harmless(table: Table, source: Source) -> None:
+    """Read a file to its end before it is copied or moved anywhere.
+
+    Raises:
+        SecurityError: a line of it may hold a secret in plaintext.
+        StorageError: it cannot be read.
+    """
+    with opened(source) as stream:
+        for piece in blocks(stream, limit=reasons.MAX_LINE_BYTES):
+            if not isinstance(piece, Block):
+                if may_hold_secret(table, piece.head, None):
+                    raise _doubtful(source.path, piece.number)
+                continue
+            for number, line in _numbered(piece):
+                if line.strip() and may_hold_secret(table, line, _value(line)):
+                    raise _doubtful(source.path, number)
+
+
 def plaintext_files(landing_dir: Path) -> list[Path]:
-    """Return the waiting files that hold credentials in plaintext; those that cannot be read are left out."""
-    return [path for path in waiting_paths(landing_dir, PLATFORMS) if _is_refused(path)]
+    """Return the waiting files that may hold secrets in plaintext; those that cannot be read are left out."""
+    waiting = [(table, path) for table in SOURCES for path in waiting_paths(landing_dir, table)]
+    return [path for table, path in waiting if _is_harmful(table, path)]
 
 
-def _is_refused(path: Path) -> bool:
+def _is_harmful(table: Table, path: Path) -> bool:
     try:
-        require_sealed(PLATFORMS, identify(path))
+        require_harmless(table, identify(path))
     except SecurityError:
         return True
     except PipelineError:
@@ -120,18 +140,25 @@ def _lines(stream: Readable) -> Iterator[tuple[int, bytes | None]]:
         if not isinstance(piece, Block):
             yield piece.number, None
             continue
-        lines = piece.data.split(b"\n")
-        for index, line in enumerate(lines if piece.cut else lines[:-1]):
-            yield piece.first + index, line
+        yield from _numbered(piece)
+
+
+def _numbered(block: Block) -> Iterator[tuple[int, bytes]]:
+    lines = block.data.split(b"\n")
+    yield from enumerate(lines if block.cut else lines[:-1], block.first)
 
 
 def _has_plaintext(line: bytes, secrets: list[str]) -> bool:
     """Return whether a line is a record with plaintext; what is no JSON is refused later, and not kept either."""
-    try:
-        record: Any = parse(line)
-    except NotJsonError:
-        return False
+    record = _value(line)
     return isinstance(record, dict) and any(is_plaintext(record.get(name)) for name in secrets)
+
+
+def _value(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return parse(line)
+    except NotJsonError:
+        return None
 
 
 def _plaintext(path: Path, number: int) -> SecurityError:
@@ -140,4 +167,14 @@ def _plaintext(path: Path, number: int) -> SecurityError:
         found=f"credentials in plaintext in line {number}",
         expected="records whose credentials are sealed",
         remedy="Pass the file through `audience-pipeline credentials seal`, land what comes out, and remove this file.",
+    )
+
+
+def _doubtful(path: Path, number: int) -> SecurityError:
+    return SecurityError(
+        path,
+        found=f"a refused line that may hold a secret in plaintext, line {number}",
+        expected="a file that can be kept as it is",
+        remedy="Its accepted records landed. Correct the line, pass platforms through `audience-pipeline credentials"
+        " seal`, land what comes out, and remove this file.",
     )

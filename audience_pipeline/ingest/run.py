@@ -69,7 +69,7 @@ def ingest_files(landing: Landing, table: Table, paths: Sequence[Path]) -> Inges
     folded = fold_unfolded(landing, table)
     for path in paths:
         try:
-            report.add(*_ingest(landing, table, identify(path), folded))
+            _ingest(landing, table, identify(path), folded, report)
         except PipelineError as error:
             report.errors.append(error)
     _retry_waiting(landing, report)
@@ -86,7 +86,7 @@ def ingest_stream(landing: Landing, table: Table, stream: Readable) -> IngestRep
     folded = fold_unfolded(landing, table)
     refused: list[RefusedLine] = []
     with _spooled(landing, table, stream, refused) as source:
-        report.add(*_ingest(landing, table, source, folded))
+        _ingest(landing, table, source, folded, report)
     landing.quarantine.put(table.name, STDIN, refused, landing.clock())
     report.read += len(refused)
     report.rejected += len(refused)
@@ -170,8 +170,8 @@ def _upserted(store: TableStore, table: Table, groups: Iterable[pa.Table]) -> It
 
 
 def _ingest(
-    landing: Landing, table: Table, source: Source, folded: dict[int, UpsertResult]
-) -> tuple[LandedFile, UpsertResult]:
+    landing: Landing, table: Table, source: Source, folded: dict[int, UpsertResult], report: IngestReport
+) -> None:
     """Land a file and fold it; ``folded`` has what came of entries folded just before, of which it may be one."""
 
     def fold_in_order(landed: LandedFile) -> None:
@@ -181,8 +181,8 @@ def _ingest(
     result = folded.pop(landed.entry.number, None) if landed.entry else None
     if result is None:
         result = fold_landed(landing, landed)
-    landing.set_aside(table, source)
-    return landed, result
+    report.add(landed, result)
+    landing.set_aside(table, source, landed)
 
 
 def _retry_waiting(landing: Landing, report: IngestReport) -> None:
