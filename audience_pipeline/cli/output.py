@@ -2,15 +2,20 @@
 
 Belongs here: the three formats, alike for every command that returns rows. Does not belong here: which rows.
 
-Times are ISO 8601 in UTC with milliseconds and a Z. JSON columns are JSON inside JSON, and text elsewhere. Stored text
-is anybody's: in the table, characters that would steer a terminal are shown as escapes.
+Times are ISO 8601 in UTC with milliseconds and a Z. JSON columns are JSON inside JSON, and text elsewhere. Numbers are
+never rounded; those JSON has no form for (NaN, infinities) are null in it. An interval is an ISO 8601 duration, bytes
+are base64, a map is an array of objects with `key` and `value`. A time outside the years 1 to 9999 is `infinity`,
+`-infinity` or `<value out of range: …>`. Stored text is anybody's: in the table, characters that would steer a terminal
+are shown as escapes.
 """
 
 import csv
 import shutil
 import sys
+from base64 import b64encode
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _WIDEST = 48
+_INFINITE = {sign * (2**bits - 1): text for bits in (31, 63) for sign, text in ((1, "infinity"), (-1, "-infinity"))}
+"""What DuckDB keeps for infinite dates and times."""
 _FALLBACK_SIZE = (120, 40)
 
 
@@ -109,19 +116,54 @@ def _blocks(cells: list[dict[str, str]], width: int) -> str:
 def _records(rows: "pa.Table") -> Iterator[dict[str, Any]]:
     """Yield each row as plain values; a nested moment is a text as well."""
     for batch in rows.to_batches():
-        for row in batch.to_pylist():
-            yield {name: _plain(value) for name, value in row.items()}
+        columns = [_values(column) for column in batch.columns]
+        for values in zip(*columns, strict=True):
+            yield {name: _plain(value) for name, value in zip(rows.column_names, values, strict=True)}
+
+
+def _values(column: "pa.Array") -> list[Any]:
+    """Return the values of a column; a time beyond Python's years is the text of it."""
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: "pa.Scalar") -> Any:  # noqa: ANN401 - whatever a statement returns
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        if hasattr(scalar, "items"):
+            return {name: _value(part) for name, part in scalar.items()}
+        if hasattr(scalar, "values"):
+            return [_value(part) for part in scalar.values]
+        return _INFINITE.get(scalar.value) or str(scalar.cast("string"))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a statement returns
     if isinstance(value, datetime):
         moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
         return moment.isoformat(timespec="milliseconds") + "Z"
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return _duration(*value) if hasattr(value, "nanoseconds") else _entry(*value)
     return value
+
+
+def _entry(key: Any, value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a map holds
+    return {"key": _plain(key), "value": _plain(value)}
+
+
+def _duration(months: int, days: int, nanoseconds: int) -> str:
+    """Return an interval in ISO 8601: months, days and seconds, none of which is a number of another."""
+    seconds = f"{Decimal(nanoseconds).scaleb(-9).normalize():f}"
+    parts = [f"{months}M" * bool(months), f"{days}D" * bool(days), f"T{seconds}S" * bool(nanoseconds)]
+    return "P" + ("".join(parts) or "T0S")
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever a statement returns

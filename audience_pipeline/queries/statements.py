@@ -6,6 +6,7 @@ directory. Does not belong here: isolation of users from each other; every row o
 
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ from audience_pipeline.tables.duckdb import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb.sqltypes import DuckDBPyType
+
+_WITHOUT_ARROW = {"bit", "uhugeint", "bignum", "time with time zone"}
+_NESTED = {"list", "array", "struct", "map", "union"}
 
 # Nothing a comment or a quoted text could hide in, so that what remains is what DuckDB takes for the statement.
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s*ANALYZE\b)?(\s*\([\w\s,]*\))?", re.IGNORECASE)
@@ -28,7 +33,7 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
 
     Returns:
         The rows, and the names of the columns that hold JSON. Of columns with one name, as a join gives, the later ones
-        are numbered: ``name``, ``name_1``.
+        are numbered: ``name``, ``name_1``. Columns of types that Arrow does not have are DuckDB's text of them.
 
     Raises:
         UsageError: the statement is not one, not read-only, or DuckDB refuses it; or there is no data directory.
@@ -39,12 +44,25 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
         _confine(connection, data_dir)
         try:
             found = connection.sql(_only_read(connection, statement))
-            names = _distinct(found.columns)
-            types = zip(names, found.types, strict=True)
-            json_columns = frozenset(name for name, kind in types if str(kind) == "JSON")
-            return found.to_arrow_table().rename_columns(names), json_columns
+            names, kinds = _distinct(found.columns), found.types
+            json_columns = frozenset(name for name, kind in zip(names, kinds, strict=True) if str(kind) == "JSON")
+            return _expressible(found, kinds).to_arrow_table().rename_columns(names), json_columns
         except duckdb.Error as error:
             raise _explained(error, data_dir) from error
+
+
+def _expressible(found: duckdb.DuckDBPyRelation, kinds: Sequence["DuckDBPyType"]) -> duckdb.DuckDBPyRelation:
+    """Cast columns to text that Arrow would round, cut or show as bytes."""
+    odd = [_is_odd(kind) for kind in kinds]
+    if not any(odd):
+        return found
+    return found.project(", ".join(f"CAST(#{n} AS VARCHAR)" if cast else f"#{n}" for n, cast in enumerate(odd, 1)))
+
+
+def _is_odd(kind: "DuckDBPyType") -> bool:
+    """Return whether Arrow has no type for ``kind`` or for something in it."""
+    parts = [part for _, part in kind.children if not isinstance(part, int | list)] if kind.id in _NESTED else []
+    return kind.id in _WITHOUT_ARROW or any(map(_is_odd, parts))
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -126,9 +126,37 @@ def test_sql_shows_json_columns_as_json(command: Command) -> None:
         ("[TIMESTAMP '2025-05-01']", ["2025-05-01T00:00:00.000Z"]),
         ("{'a': NULL, 'b': true}", {"a": None, "b": True}),
         ("'NaN'::DOUBLE", None),
+        ("['-infinity'::FLOAT, 1.5]", [None, 1.5]),
+        ("170141183460469231731687303715884105727::HUGEINT", 2**127 - 1),
+        ("340282366920938463463374607431768211455::UHUGEINT", str(2**128 - 1)),
+        ("[340282366920938463463374607431768211455::UHUGEINT]", f"[{2**128 - 1}]"),
+        ("123456789012345678901234567890::BIGNUM", "123456789012345678901234567890"),
+        ("'101'::BIT", "101"),
+        ("TIMETZ '01:02:03+02'", "01:02:03+02"),
+        ("'\\xAA\\x00b'::BLOB", "qgBi"),
+        ("INTERVAL '1 month -2 days 3.5 seconds'", "P1M-2DT3.5S"),
+        ("[INTERVAL '100 minutes', INTERVAL '0 days']", ["PT6000S", "PT0S"]),
+        ("MAP {'a': 1, 'b': NULL}", [{"key": "a", "value": 1}, {"key": "b", "value": None}]),
+        (
+            "[MAP {DATE '2025-05-01': TIMESTAMP '2025-05-01'}]",
+            [[{"key": "2025-05-01", "value": "2025-05-01T00:00:00.000Z"}]],
+        ),
+        ("TIMESTAMP 'infinity'", "infinity"),
+        ("DATE '-infinity'", "-infinity"),
+        ("[{'a': TIMESTAMPTZ 'infinity'}]", [{"a": "infinity"}]),
+        ("TIMESTAMP '290000-01-01'", "<value out of range: 9089348860800000000>"),
+        ("[[]]", [[]]),
         ("NULL", None),
     ],
 )
 def test_values_of_every_kind_are_json(command: Command, expression: str, expected: object) -> None:
     result = command("sql", f"SELECT {expression} AS value", "--format", "json")
     assert json.loads(result.stdout) == [{"value": expected}]
+    assert [command("sql", f"SELECT {expression}", "--format", form).exit_code for form in ("csv", "table")] == [0, 0]
+
+
+def test_numbers_are_written_as_they_are(command: Command) -> None:
+    statement = "SELECT 12345678901234567890.123456789::DECIMAL(38, 9) AS a, 9007199254740993 AS b"
+    assert command("sql", statement, "--format", "json").stdout == (
+        '[{"a":12345678901234567890.123456789,"b":9007199254740993}]\n'
+    )
