@@ -1,10 +1,11 @@
-"""`ingest`: files or a pipe into a table.
+"""`ingest`: files or a pipe into a table; `refold`: the table again from all that landed.
 
 Belongs here: arguments in, one JSON line out, progress on stderr. Does not belong here: landing or folding.
 """
 
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ import typer
 from audience_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from audience_pipeline.ingest.files import LandedFile, Landing
     from audience_pipeline.ingest.run import IngestReport
@@ -21,32 +22,28 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_REPORTS = 2.0
 _REFUSED = 3
+TableArgument = Annotated[str, typer.Argument(help="users, audiences, platforms or distributions.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     app.command()(ingest)
+    app.command()(refold)
 
 
 def ingest(
-    table: Annotated[str, typer.Argument(help="users, audiences, platforms or distributions.")],
+    table: TableArgument,
     files: Annotated[
         list[Path], typer.Argument(help="Files of one JSON record a line (.ndjson, .ndjson.gz); - is stdin.")
     ],
 ) -> None:
-    """Land records and fold them into a table. Prints what became of them; what is refused goes to quarantine."""
-    from datetime import UTC, datetime
+    """Land records and fold them into a table. Prints what became of them; what is refused goes to quarantine.
 
-    from audience_pipeline.ingest.files import Landing
-    from audience_pipeline.queries.catalog import ensure_catalog
-    from audience_pipeline.settings import load_settings
-    from audience_pipeline.storage import open_store
-
+    A file that was ingested before changes nothing and has the counts it had then, its accepted records as unchanged.
+    What landed in the table earlier and was never folded is folded first, and told on stderr.
+    """
     source = _source(table)
-    settings = load_settings()
-    with open_store(settings) as store:
-        ensure_catalog(store.root)
-        landing = Landing(store, settings, lambda: datetime.now(UTC), _progress())
+    with _landing() as landing:
         reports = _ingest(landing, source, files)
     _print(landing, source, reports)
     errors = [error for report in reports for error in report.errors]
@@ -56,6 +53,38 @@ def ingest(
         raise typer.Exit(max(error.exit_code if len(files) == 1 else 1 for error in errors))
     if any(report.rejected for report in reports):
         raise typer.Exit(_REFUSED)
+
+
+def refold(table: TableArgument) -> None:
+    """Fold a table again from all records that ever landed in it.
+
+    It brings back rows whose files were deleted, and changes nothing else. Prints the same as ingest, with the landed
+    records as read. What only the engine wrote (delivery results) comes back from a backup alone.
+    """
+    from audience_pipeline.ingest.run import refold as fold_again
+
+    source = _source(table)
+    with _landing() as landing:
+        report = fold_again(landing, source)
+    _print(landing, source, [report])
+    if report.rejected:
+        raise typer.Exit(_REFUSED)
+
+
+@contextmanager
+def _landing() -> "Iterator[Landing]":
+    """Yield the landing into the configured store, which is open meanwhile."""
+    from datetime import UTC, datetime
+
+    from audience_pipeline.ingest.files import Landing
+    from audience_pipeline.queries.catalog import ensure_catalog
+    from audience_pipeline.settings import load_settings
+    from audience_pipeline.storage import open_store
+
+    settings = load_settings()
+    with open_store(settings) as store:
+        ensure_catalog(store.root)
+        yield Landing(store, settings, lambda: datetime.now(UTC), _progress())
 
 
 def _source(name: str) -> "Table":

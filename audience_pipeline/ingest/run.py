@@ -1,36 +1,30 @@
 """Ingest in one process: land, then fold what landed into the table.
 
-Belongs here: the two steps together, for files and for a pipe, and the report. The same two functions make up the
+Belongs here: the two steps together, for files and for a pipe, and the report. Does not belong here: either step
+(:mod:`.files`, :mod:`.folds`). The same two functions make up the
 landing job and the core assets in Dagster, so both give the same tables.
 """
 
-import logging
 import tempfile
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-
 from audience_pipeline.errors import PipelineError, storage_errors
 from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.files import LandedFile, Landing
-from audience_pipeline.ingest.fold import fold
+from audience_pipeline.ingest.folds import fold_all, fold_landed, fold_left, fold_unfolded
 from audience_pipeline.ingest.lines import BLOCK_BYTES, Readable
 from audience_pipeline.ingest.plaintext import sealed_lines
-from audience_pipeline.ingest.quarantine import Entry, quarantine_refusals
+from audience_pipeline.ingest.quarantine import Entry
 from audience_pipeline.ingest.retry import retry, retry_waiting
 from audience_pipeline.ingest.secrets import configured_keyset, has_secrets
 from audience_pipeline.ingest.sources import Source, identify, identify_unnamed
-from audience_pipeline.storage.contract import LedgerEntry, TableStore, UpsertResult
-from audience_pipeline.tables import TABLES, Table
+from audience_pipeline.storage.contract import UpsertResult
+from audience_pipeline.tables import Table
 
 STDIN = "-"
-_AT_ONCE = 2
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -111,62 +105,11 @@ def retry_entries(landing: Landing, entries: Sequence[Entry]) -> list[IngestRepo
     return reports
 
 
-def fold_landed(landing: Landing, landed: LandedFile) -> UpsertResult:
-    """Upsert the records of a landed file; those refused now go to quarantine. Nothing is done a second time."""
-    if landed.entry is None:
-        return UpsertResult()
-    if landed.entry.status == "folded":
-        late = landed.entry.counts.get("refused_late", 0)
-        landed.rejected += late
-        return UpsertResult(unchanged=landed.accepted - late)
-    return _fold(landing, landed.entry, landed.counts)
-
-
-def fold_unfolded(landing: Landing, table: Table) -> dict[int, UpsertResult]:
-    """Fold what landed in ``table`` and was never folded, oldest first; return what each came to, by its number.
-
-    A file that lands meanwhile is waited for, so what is found here is nobody's work in progress, Dagster's excepted:
-    records that both fold are unchanged the second time.
-    """
-    with landing.store.landing_lock(table):
-        landing.store.landing.unfinished(table)
-        return _fold_unfolded(landing, table)
-
-
-def _fold_unfolded(landing: Landing, table: Table, own: int | None = None) -> dict[int, UpsertResult]:
-    """Do so under the table's landing lock, and tell of all but the entry numbered ``own``."""
-    folded = {}
-    for entry in landing.store.landing.unfolded(table):
-        folded[entry.number] = result = _fold(landing, entry, entry.counts)
-        if entry.number != own and result.months | set(result.refused):
-            _LOG.info(
-                "Folded %s, which had landed in %s before: %d inserted, %d updated, %d refused.",
-                *(entry.name, table.name, result.inserted, result.updated, len(result.refused)),
-            )
-    return folded
-
-
-def _fold(landing: Landing, entry: LedgerEntry, counts: Mapping[str, int]) -> UpsertResult:
-    table, result = TABLES[entry.table], UpsertResult()
-    groups = (fold(table, group) for group in landing.store.landing.groups(table, [entry.number]))
-    for rows, upserted in _upserted(landing.store, table, groups):
-        quarantine_refusals(landing.settings, table, rows, upserted.refused, landing.clock())
-        result += upserted
-    landing.store.landing.mark_folded([entry], {**counts, "refused_late": len(result.refused)})
-    return result
-
-
-def _upserted(store: TableStore, table: Table, groups: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, UpsertResult]]:
-    """Upsert groups of rows that have no user's month in common, a few at once, and yield each with its result."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running: deque[tuple[pa.Table, Future[UpsertResult]]] = deque()
-        for rows in groups:
-            running.append((rows, pool.submit(store.upsert, table, rows, canonical=True)))
-            if len(running) > _AT_ONCE:
-                done, upserted = running.popleft()
-                yield done, upserted.result()
-        for done, upserted in running:
-            yield done, upserted.result()
+def refold(landing: Landing, table: Table) -> IngestReport:
+    """Fold all that ever landed in ``table`` again; landed records are what counts as read."""
+    result = fold_all(landing, table)
+    counts = (result.inserted, result.updated, result.unchanged, result.stale, len(result.refused))
+    return IngestReport(table.name, sum(counts), *counts)
 
 
 def _ingest(
@@ -175,7 +118,7 @@ def _ingest(
     """Land a file and fold it; ``folded`` has what came of entries folded just before, of which it may be one."""
 
     def fold_in_order(landed: LandedFile) -> None:
-        folded.update(_fold_unfolded(landing, table, landed.entry.number if landed.entry else None))
+        folded.update(fold_left(landing, table, landed.entry.number if landed.entry else None))
 
     landed = landing.land(table, source, fold_in_order)
     result = folded.pop(landed.entry.number, None) if landed.entry else None

@@ -205,8 +205,11 @@ class LandingLog(Protocol):
     ) -> "pa.Table":
         """Return landed records of ``table`` (a source), by month range or file numbers, in landing order."""
 
-    def groups(self, table: Table, numbers: Sequence[int]) -> "Iterator[pa.Table]":
-        """Yield the landed records of files in groups of bounded size; the rows of one user and month stay together."""
+    def groups(self, table: Table, numbers: Sequence[int] | None = None) -> "Iterator[pa.Table]":
+        """Yield the landed records of files, of all by default, in groups of bounded size.
+
+        The rows of one user and month stay together.
+        """
 
 
 class TableStore(Protocol):

@@ -6,7 +6,8 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from audience_pipeline.ingest.run import fold_landed, retry_entries
+from audience_pipeline.ingest.folds import fold_landed
+from audience_pipeline.ingest.run import retry_entries
 from audience_pipeline.ingest.sources import identify
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
 from audience_pipeline.tables.arrow import arrow_schema

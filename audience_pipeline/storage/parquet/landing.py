@@ -138,7 +138,7 @@ class ParquetLanding:
         ordered = frame if frame[POSITION].is_sorted() else frame.sort(POSITION)
         return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(landed))
 
-    def groups(self, table: Table, numbers: Sequence[int]) -> Iterator[pa.Table]:
+    def groups(self, table: Table, numbers: Sequence[int] | None = None) -> Iterator[pa.Table]:
         """Yield landed records in groups of bounded size; see the contract."""
         landed = LANDED[table.name]
         return in_groups(landed, self._parts(landed, None, numbers), self._core.layout.staging)
