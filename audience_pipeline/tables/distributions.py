@@ -1,5 +1,7 @@
 """The distributions table: audience segments sent, or to be sent, to a platform; and its archive."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from audience_pipeline.tables.declaration import Column, Format, Layout, Owner, Problem, Reference, Table
@@ -17,9 +19,25 @@ _RATE_TOLERANCE = 0.005
 STATUSES = ("scheduled", "processing", "completed", "failed")
 
 
+_OUTCOME = ("executed_at", "match_results", "error_details")
+
+
 def _check(record: dict[str, Any]) -> list[Problem]:
+    return [*_premature(record), *_inconsistent(record)]
+
+
+def _premature(record: dict[str, Any]) -> Iterator[Problem]:
+    """Refuse an outcome of what has not been sent; it is the record's alone to say, whatever is stored."""
+    for name in _OUTCOME:
+        if record["status"] == "scheduled" and (value := record[name]) is not None:
+            found = f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else "an outcome"
+            remedy = f"Leave {name} out: the engine writes it. What was sent elsewhere lands as completed or failed."
+            yield Problem(name, "engine_owned", found, "null while scheduled", remedy)
+
+
+def _inconsistent(record: dict[str, Any]) -> list[Problem]:
     """Hold the match rate against the counts it is made of."""
-    results = record.get("match_results")
+    results = record["match_results"]
     if results is None:
         return []
     total, matched, rate = results.total_records, results.matched_records, results.match_rate
