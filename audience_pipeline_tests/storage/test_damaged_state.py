@@ -12,8 +12,17 @@ import pytest
 from audience_pipeline.errors import CorruptionError, StorageError, UsageError
 from audience_pipeline.storage.parquet import opening
 from audience_pipeline.storage.parquet.store import ParquetStore
-from audience_pipeline.tables import AUDIENCES
-from audience_pipeline_tests.storage.builders import JUNE, MAY, NOW, audience, put, uuid
+from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, Table
+from audience_pipeline_tests.storage.builders import (
+    JUNE,
+    MAY,
+    NOW,
+    audience,
+    distribution_of,
+    put,
+    put_references,
+    uuid,
+)
 from audience_pipeline_tests.storage.test_state import content, fill
 from audience_pipeline_tests.storage.writer import PROCESSES, check_whole, start
 
@@ -159,14 +168,17 @@ def test_a_state_of_a_newer_format_is_not_written_to(root: Path) -> None:
     assert sorted(path.name for path in state(root).parent.glob("store.sqlite*")) == ["store.sqlite"]
 
 
-def test_a_damaged_data_file_does_not_keep_a_lost_state_from_being_rebuilt(root: Path) -> None:
+@pytest.mark.parametrize("table", [AUDIENCES, DISTRIBUTIONS])
+def test_a_damaged_data_file_does_not_keep_a_lost_state_from_being_rebuilt(root: Path, table: Table) -> None:
     with ParquetStore(root, clock=lambda: NOW) as store:
+        put_references(store, "ann")
         put(store, AUDIENCES, audience(1), audience(2, created_at=JUNE))
-    (june,) = root.rglob("audiences_2025_06.parquet")
+        put(store, DISTRIBUTIONS, distribution_of("ann", 1), distribution_of("ann", 2, created_at=JUNE))
+    (june,) = root.rglob(f"{table.name}_2025_06.parquet")
     june.write_bytes(b"not Parquet")
     state(root).unlink()
     with ParquetStore(root) as store:
         assert [(finding.kind, finding.object) for finding in store.verify()] == [("unreadable file", str(june))]
-        assert store.get(AUDIENCES, [uuid(1)]).num_rows == 1
+        assert store.get(table, [uuid(1)]).num_rows == 1
         with pytest.raises(CorruptionError):
-            store.read(AUDIENCES)
+            store.read(table)

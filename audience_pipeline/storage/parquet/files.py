@@ -28,6 +28,9 @@ from audience_pipeline.storage.parquet.layout import Layout, Partition, relative
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema
 
+PATH = "_path"
+"""Name of the helper column that holds the path of a row's file."""
+
 _THREADS, _MANY = 2, 64
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -46,16 +49,15 @@ def read_files(table: Table, paths: Sequence[Path]) -> pl.DataFrame:
     return frame
 
 
-def read_keys(table: Table, paths: Sequence[Path]) -> dict[str, list[str]]:
-    """Return the keys in each of ``paths``, by path; a file without rows is left out."""
-    if not paths:
-        return {}
-    scan = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False, include_file_paths="_path")
+def read_by_path(table: Table, paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
+    """Return some columns of partition files, and in ``_path`` the file each row is in; ``paths`` are not none."""
+    scan = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False, include_file_paths=PATH)
     try:
-        found = scan.select("_path", table.key).group_by("_path").all().collect(engine="in-memory")
+        return scan.select(PATH, *columns).collect(engine="in-memory")
+    except OSError as error:
+        raise storage_error(error, error.filename or paths[0]) from error
     except pl.exceptions.PolarsError as error:
         raise _unreadable(table, paths, error) from error
-    return dict(found.iter_rows())
 
 
 def _unreadable(table: Table, paths: Sequence[Path], error: Exception) -> CorruptionError:

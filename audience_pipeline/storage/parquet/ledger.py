@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from audience_pipeline.storage.parquet.landing import publish, staging_directory
 from audience_pipeline.storage.parquet.layout import Layout
 from audience_pipeline.storage.parquet.parts import month_of_part, part_path
+from audience_pipeline.storage.parquet.positions import has_positions, note_landed
 from audience_pipeline.storage.parquet.state import State
-from audience_pipeline.tables import LANDED, POSITION, Table
+from audience_pipeline.tables import LANDED, POSITION, TABLES, Table
 
 _LOG = logging.getLogger(__name__)
 _KEYS = (
@@ -64,23 +65,25 @@ def _says(path: Path) -> dict[str, str]:
 
 def _register(layout: Layout, state: State, source: str, landed: Table, path: Path) -> None:
     said = _says(path)
-    number, rows = int(said["ledger_number"]), pq.read_metadata(path).num_rows
+    number, month = int(said["ledger_number"]), month_of_part(path)
+    columns = landed.column_names if has_positions(TABLES[source]) else (landed.key, "user_id", POSITION, "landed_at")
+    rows = pq.ParquetFile(path).read(list(dict.fromkeys(columns))).sort_by(POSITION)
     with state.transaction() as db:
         entry = (number, source, said["ledger_digest"], said["ledger_name"])
         db.execute(
             "INSERT OR IGNORE INTO ledger (number, tbl, digest, name, status) VALUES (?, ?, ?, ?, 'landed')", entry
         )
-        part = (number, month_of_part(path), str(path.relative_to(layout.root)), rows)
+        part = (number, month, str(path.relative_to(layout.root)), rows.num_rows)
         db.execute("INSERT OR IGNORE INTO landed_parts (number, month, path, rows) VALUES (?, ?, ?, ?)", part)
         db.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'sequence'", (number,))
-        db.executemany(_KEYS, _keys(source, landed, path))
+        db.executemany(_KEYS, _keys(source, rows, month))
+        if has_positions(TABLES[source]):
+            note_landed(db, TABLES[source], rows)
 
 
-def _keys(source: str, landed: Table, path: Path) -> Iterator[Sequence[Any]]:
-    """Yield the keys of a part in landing order, with their place and the month they were accepted in."""
-    columns = list(dict.fromkeys((landed.key, "user_id", POSITION, "landed_at")))
-    rows = pq.ParquetFile(path).read(columns).sort_by(POSITION)
-    month = month_of_part(path)
-    for row in rows.to_pylist():
+def _keys(source: str, rows: pa.Table, month: int) -> Iterator[Sequence[Any]]:
+    """Yield the keys of a part's rows with their place and the month they were accepted in."""
+    key = LANDED[source].key
+    for row in rows.select(list(dict.fromkeys((key, "user_id", "landed_at")))).to_pylist():
         accepted = row["landed_at"].year * 100 + row["landed_at"].month
-        yield source, row[landed.key], row["user_id"], month, accepted
+        yield source, row[key], row["user_id"], month, accepted

@@ -5,17 +5,20 @@ that is killed starts over.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
 from audience_pipeline.errors import CorruptionError
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.parquet.database import damage_mark
-from audience_pipeline.storage.parquet.files import read_keys
+from audience_pipeline.storage.parquet.files import PATH, read_by_path
 from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.ledger import rebuild_ledger
+from audience_pipeline.storage.parquet.positions import has_positions, note_stored, settle_positions
 from audience_pipeline.storage.parquet.state import State
 from audience_pipeline.tables import STORED, Table
 
@@ -39,6 +42,7 @@ def rebuild(layout: Layout, path: Path, *, publish: bool = True) -> State:
             for start in range(0, len(found), _PORTION):
                 _index(state, table, found[start : start + _PORTION])
         rebuild_ledger(layout, state, publish=publish)
+        settle_positions(state)
     remove_database(path)
     unfinished.replace(path)
     damage_mark(path).unlink(missing_ok=True)
@@ -68,8 +72,10 @@ def remove_database(path: Path) -> None:
 
 
 def _index(state: State, table: Table, found: list[tuple[Path, Partition]]) -> None:
-    keys = _keys(table, [path for path, _ in found])
-    with state.transaction():
+    columns = table.column_names if has_positions(table) else (table.key,)
+    rows = _read(table, [path for path, _ in found], columns)
+    keys = dict(rows.select(PATH, table.key).group_by(PATH).all().iter_rows())
+    with state.transaction() as db:
         for path, partition in found:
             state.reindex(
                 table.name,
@@ -79,14 +85,16 @@ def _index(state: State, table: Table, found: list[tuple[Path, Partition]]) -> N
                 path.stat().st_size,
                 archived=index_of(table) is not table,
             )
+        if has_positions(table):
+            note_stored(db, table, rows)
 
 
-def _keys(table: Table, paths: list[Path]) -> dict[str, list[str]]:
-    """Return the keys in each file; a damaged one is listed without any, so that reads still meet it and say so."""
+def _read(table: Table, paths: list[Path], columns: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of files; a damaged one counts as having none, so that it is listed and reads meet it."""
     try:
-        return read_keys(table, paths)
+        return read_by_path(table, paths, columns)
     except CorruptionError as error:
         if len(paths) == 1:
             _LOG.warning("%s", error)
-            return {}
-    return {path: keys for each in paths for path, keys in _keys(table, [each]).items()}
+            return pl.DataFrame(schema={PATH: pl.String, **dict.fromkeys(columns, pl.Null)})
+    return pl.concat([_read(table, [path], columns) for path in paths], how="vertical_relaxed")
