@@ -5,8 +5,14 @@ rule about the value.
 """
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
+
+from audience_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from audience_pipeline.tables import Table
 
 
 def moment(text: str) -> datetime:
@@ -21,3 +27,22 @@ def moment(text: str) -> datetime:
         message = f"found {text!r}, expected a moment in ISO 8601 such as 2025-05-01 or 2025-05-01T12:00:00Z."
         raise typer.BadParameter(message) from None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def source_table(name: str, argument: str = "TABLE") -> "Table":
+    """Return the table that records can be landed in by its name, which was given as ``argument``.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    from audience_pipeline.tables import SOURCES
+
+    for table in SOURCES:
+        if table.name == name:
+            return table
+    raise UsageError(
+        argument,
+        found=repr(name),
+        expected=", ".join(table.name for table in SOURCES),
+        remedy="Name one of these tables.",
+    )

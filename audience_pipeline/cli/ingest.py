@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audience_pipeline.errors import UsageError
+from audience_pipeline.cli.arguments import source_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,10 +42,10 @@ def ingest(
     A file that was ingested before changes nothing and has the counts it had then, its accepted records as unchanged.
     What landed in the table earlier and was never folded is folded first, and told on stderr.
     """
-    source = _source(table)
+    source = source_table(table)
     with _landing() as landing:
         reports = _ingest(landing, source, files)
-    _print(landing, source, reports)
+    print_report(landing, source.name, reports)
     errors = [error for report in reports for error in report.errors]
     for error in errors:
         typer.echo(f"Error: {error}", err=True)
@@ -63,10 +63,10 @@ def refold(table: TableArgument) -> None:
     """
     from audience_pipeline.ingest.run import refold as fold_again
 
-    source = _source(table)
+    source = source_table(table)
     with _landing() as landing:
         report = fold_again(landing, source)
-    _print(landing, source, [report])
+    print_report(landing, source.name, [report])
     if report.rejected:
         raise typer.Exit(_REFUSED)
 
@@ -87,21 +87,6 @@ def _landing() -> "Iterator[Landing]":
         yield Landing(store, settings, lambda: datetime.now(UTC), _progress())
 
 
-def _source(name: str) -> "Table":
-    from audience_pipeline.tables import SOURCES
-
-    for table in SOURCES:
-        if table.name == name:
-            return table
-    subject = "TABLE"
-    raise UsageError(
-        subject,
-        found=repr(name),
-        expected=", ".join(table.name for table in SOURCES),
-        remedy="Name the table the records are for.",
-    )
-
-
 def _ingest(landing: "Landing", table: "Table", files: list[Path]) -> "list[IngestReport]":
     """Ingest runs of files, and a pipe in between, in the order given."""
     from audience_pipeline.ingest.run import STDIN, ingest_files, ingest_stream
@@ -115,13 +100,14 @@ def _ingest(landing: "Landing", table: "Table", files: list[Path]) -> "list[Inge
     return reports
 
 
-def _print(landing: "Landing", table: "Table", reports: "list[IngestReport]") -> None:
+def print_report(landing: "Landing", table: str, reports: "list[IngestReport]") -> None:
+    """Print what became of the records of one table, as one line of JSON."""
     import msgspec
 
     names = ("read", "inserted", "updated", "unchanged", "stale", "rejected")
     counts = {name: sum(getattr(report, name) for report in reports) for name in names}
     quarantine = str(landing.quarantine.path) if counts["rejected"] else None
-    typer.echo(msgspec.json.encode({"table": table.name, **counts, "quarantine": quarantine}).decode())
+    typer.echo(msgspec.json.encode({"table": table, **counts, "quarantine": quarantine}).decode())
 
 
 def _progress() -> "Callable[[LandedFile], None]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from audience_pipeline.cli.arguments import source_table
 from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
 from audience_pipeline.errors import UsageError
 
@@ -30,7 +31,7 @@ def list_entries(table: TableOption = None, output: FormatOption = OutputFormat.
     """List refused records, oldest first, with every reason."""
     import pyarrow as pa
 
-    rows = [_row(entry) for entry in _quarantine().entries(table)]
+    rows = [_row(entry) for entry in _quarantine().entries(_checked(table))]
     names = ("digest", "table", "file", "line", "reasons", "first_seen", "seen", "waiting_for", "retryable")
     kinds = {"line": pa.int64(), "seen": pa.int64(), "retryable": pa.bool_()}
     schema = pa.schema([pa.field(name, kinds.get(name, pa.string())) for name in names])
@@ -38,12 +39,14 @@ def list_entries(table: TableOption = None, output: FormatOption = OutputFormat.
 
 
 @commands.command()
-def show(digest: Annotated[str, typer.Argument(help="The digest, or enough of its start.")]) -> None:
+def show(
+    digest: Annotated[str, typer.Argument(help="The digest, or enough of its start.")], table: TableOption = None
+) -> None:
     """Show one refused record: where it came from, every reason, and the record itself, as JSON."""
     import msgspec
 
     quarantine = _quarantine()
-    entry = quarantine.find(digest)
+    entry = quarantine.find(digest, _checked(table))
     record, head = quarantine.content(entry)
     shown = asdict(entry) | {
         "record": _text(record),
@@ -62,19 +65,19 @@ def retry(
     """Ingest refused records again; those accepted leave the quarantine. Exit 3 if some are refused again."""
     from datetime import UTC, datetime
 
-    import msgspec
-
+    from audience_pipeline.cli.ingest import print_report
     from audience_pipeline.ingest.files import Landing
     from audience_pipeline.ingest.run import retry_entries
     from audience_pipeline.settings import load_settings
     from audience_pipeline.storage import open_store
 
-    entries = _chosen(_quarantine(), digests or [], everything=everything, table=table)
+    entries = _chosen(_quarantine(), digests or [], everything=everything, table=_checked(table))
     settings = load_settings()
     with open_store(settings) as store:
-        reports = retry_entries(Landing(store, settings, lambda: datetime.now(UTC)), entries)
+        landing = Landing(store, settings, lambda: datetime.now(UTC))
+        reports = retry_entries(landing, entries)
     for report in reports:
-        typer.echo(msgspec.json.encode({name: value for name, value in asdict(report).items() if name != "errors"}))
+        print_report(landing, report.table, [report])
     lost = [entry for entry in entries if not entry.retryable]
     for entry in lost:
         typer.echo(f"{entry.digest[:_SHORT_DIGEST]} was not kept and must be sent again.", err=True)
@@ -84,7 +87,7 @@ def retry(
 
 def _chosen(quarantine: "Quarantine", digests: list[str], *, everything: bool, table: str | None) -> "list[Entry]":
     if digests:
-        return [quarantine.find(digest) for digest in digests]
+        return [quarantine.find(digest, table) for digest in digests]
     if everything or table:
         return quarantine.entries(table)
     subject = "quarantine retry"
@@ -94,6 +97,10 @@ def _chosen(quarantine: "Quarantine", digests: list[str], *, everything: bool, t
         expected="digests, --table or --all",
         remedy="`audience-pipeline quarantine list` shows the digests.",
     )
+
+
+def _checked(table: str | None) -> str | None:
+    return source_table(table, "--table").name if table is not None else None
 
 
 def _quarantine() -> "Quarantine":

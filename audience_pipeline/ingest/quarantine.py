@@ -100,22 +100,25 @@ class Quarantine:
         where = "(?1 IS NULL OR tbl = ?1)" + (" AND waiting_for != '[]'" if waiting else "")
         return self._select(f"SELECT {_COLUMNS} FROM entries WHERE {where} ORDER BY first_seen, file, line", (table,))  # noqa: S608 - fixed parts
 
-    def find(self, prefix: str) -> Entry:
-        """Return the one entry whose digest starts with ``prefix``.
+    def find(self, prefix: str, table: str | None = None) -> Entry:
+        """Return the one entry, of one table if given, whose digest starts with ``prefix``.
 
         Raises:
             UsageError: there is none, or more than one.
         """
-        sql = f"SELECT {_COLUMNS} FROM entries WHERE substr(digest, 1, length(?1)) = ?1"  # noqa: S608 - fixed parts
-        found = self._select(sql, (prefix.lower(),))
+        sql = f"SELECT {_COLUMNS} FROM entries WHERE substr(digest, 1, length(?1)) = ?1 AND (?2 IS NULL OR tbl = ?2)"  # noqa: S608 - fixed parts
+        found = self._select(sql, (prefix.lower(), table))
         if len(found) == 1:
             return found[0]
+        tables = sorted({entry.table for entry in found})
+        where = f" in {' and '.join(tables)}" if tables else f" in {table}" if table else ""
+        more = " and --table" if len(tables) > 1 else ""
         subject = f"quarantine entry {prefix}"
         raise UsageError(
             subject,
-            found=f"{len(found)} entries",
+            found=f"{len(found)} entries{where}",
             expected="exactly one whose digest starts with it",
-            remedy="`audience-pipeline quarantine list` shows the digests; give more of one.",
+            remedy=f"`audience-pipeline quarantine list` shows the digests; give more of one{more}.",
         )
 
     def content(self, entry: Entry) -> tuple[bytes | None, bytes]:

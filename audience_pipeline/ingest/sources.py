@@ -64,7 +64,7 @@ def waiting_paths(landing_dir: Path, table: Table) -> list[Path]:
 
 
 def identify(path: Path, name: str | None = None, *, links: bool = True) -> Source:
-    """Read the file at ``path`` once and return what identifies it; ``name`` is what it goes by, else its path.
+    """Read the file at ``path`` once and return what identifies it; ``name`` is what it goes by (its absolute path).
 
     ``links`` says whether a symbolic link may stand for the file. Where others put files it may not: it could name any
     file that we can read and they cannot.
@@ -74,7 +74,7 @@ def identify(path: Path, name: str | None = None, *, links: bool = True) -> Sour
         StorageError: it cannot be read to its end.
     """
     _require_file(path, links=links)
-    return _identified(path, name or str(path))
+    return _identified(path, name or str(path.absolute()))
 
 
 def identify_unnamed(file: BinaryIO, name: str) -> Source:

@@ -4,6 +4,8 @@ Belongs here: the problem of each broken rule. Does not belong here: finding row
 values are never repeated.
 """
 
+from datetime import datetime
+
 from audience_pipeline.storage.months import month_text
 from audience_pipeline.tables import Problem, Table
 
@@ -16,7 +18,12 @@ def immutable_problem(table: Table, name: str, found: object, stored: object) ->
         remedy = f"Use a new {table.key}: this one belongs to another user."
         return Problem(name, "immutable", repr(found), "the user_id the key was created with", remedy)
     remedy = f"Send the {name} the record was created with, or use a new {table.key}."
-    return Problem(name, "immutable", str(found), f"{stored}, as stored", remedy)
+    return Problem(name, "immutable", _text(found), f"{_text(stored)}, as stored", remedy)
+
+
+def _text(value: object) -> str:
+    """Return a value as a record has it: times in UTC, with Z."""
+    return f"{value.isoformat(timespec='milliseconds')}Z" if isinstance(value, datetime) else str(value)
 
 
 def other_month_problem(table: Table, found: int, stored: int) -> Problem:

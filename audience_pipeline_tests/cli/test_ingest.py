@@ -15,7 +15,7 @@ from audience_pipeline.settings import variable
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES
 from audience_pipeline_tests.cli.conftest import Command
-from audience_pipeline_tests.ingest.builders import Record, audience, distribution, line, platform, uuid, write
+from audience_pipeline_tests.ingest.builders import Record, audience, line, platform, uuid, write
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "stale", "rejected")
 SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found
@@ -94,33 +94,6 @@ def test_a_file_with_plaintext_credentials_ends_with_1(command: Command, sent: P
     assert result.exit_code == 1
     assert str(path) in result.stderr
     assert SECRET not in result.output
-
-
-def test_the_quarantine_lists_shows_and_retries(command: Command, sent: Path) -> None:
-    command("ingest", "distributions", str(write(sent / "d.ndjson", [distribution(), b"broken"])))
-    listed = json.loads(command("quarantine", "list", "--format", "json").stdout)
-    assert [(row["table"], row["line"], row["waiting_for"]) for row in listed] == [
-        ("distributions", 1, "audiences, platforms"),
-        ("distributions", 2, ""),
-    ]
-    shown = json.loads(command("quarantine", "show", listed[0]["digest"][:8]).stdout)
-    assert json.loads(shown["record"]) == distribution()
-    assert {problem["code"] for problem in shown["problems"]} == {"reference_missing"}
-    again = command("quarantine", "retry", listed[1]["digest"])
-    assert again.exit_code == 3
-    assert counts(again) == (1, 0, 0, 0, 0, 1)
-    command("ingest", "audiences", str(write(sent / "a.ndjson", [audience()])))
-    command("ingest", "platforms", str(write(sent / "p.ndjson", [platform()])))
-    left = json.loads(command("quarantine", "list", "--format", "json").stdout)
-    assert [row["line"] for row in left] == [2]
-    assert command("quarantine", "list", "--table", "users").stdout == "No rows.\n"
-
-
-@pytest.mark.parametrize("arguments", [("show", "abcdef"), ("retry",), ("retry", "abcdef")])
-def test_a_retry_or_show_of_nothing_is_wrong_usage(command: Command, arguments: tuple[str, ...]) -> None:
-    result = command("quarantine", *arguments)
-    assert result.exit_code == 2
-    assert "quarantine list" in result.stderr
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from audience_pipeline.ingest.sources import identify
 from audience_pipeline.tables import AUDIENCES, POSITION, USERS
 from audience_pipeline_tests.ingest.builders import Record, audience, distribution, line, platform, user, uuid, write
 from audience_pipeline_tests.ingest.conftest import Place
@@ -127,6 +128,27 @@ def test_a_record_that_moves_an_existing_key_is_refused(place: Place, change: di
     assert (report.updated, report.rejected) == (0, 1)
     assert place.codes() == [{"immutable"}]
     assert place.rows("audiences")[0]["user_id"] == "user123"
+
+
+def test_times_that_never_change_are_named_as_records_have_them(place: Place) -> None:
+    place.ingest("audiences", [audience()])
+    place.ingest("audiences", [audience(created_at="2025-05-03T10:20:31Z", updated_at="2025-06-01T00:00:00Z")])
+    ((problem,),) = (entry.problems for entry in place.entries())
+    assert (problem.found, problem.expected) == ("2025-05-03T10:20:31.000Z", "2025-05-03T10:20:30.456Z, as stored")
+
+
+def test_a_file_named_by_a_relative_path_that_was_not_finished_is_finished_first(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = write(tmp_path / "sent" / "older.ndjson", [audience(1, name="older")])
+    monkeypatch.chdir(older.parent)
+    source = identify(Path("older.ndjson"))
+    place.store.landing.open_file(AUDIENCES, source.digest, source.name)
+    monkeypatch.chdir("/")
+    report = place.ingest("audiences", [audience(1, name="newer"), audience(2)])
+    assert (report.read, report.inserted) == (2, 1)
+    landed = place.store.landing.read(AUDIENCES).column("name").to_pylist()
+    assert landed == ["older", "newer", "audience 2"]
 
 
 def test_a_record_that_moves_a_key_that_only_landed_is_refused(place: Place) -> None:
