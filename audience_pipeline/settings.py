@@ -45,6 +45,10 @@ KmsUri = Annotated[
         "'gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K'",
     ),
 ]
+Project = Annotated[str, _matching(r"([a-z0-9.-]+:)?[a-z]([a-z0-9-]*[a-z0-9])?", "a project's id such as 'acme-data'")]
+Dataset = Annotated[str, _matching(r"[A-Za-z0-9_]{1,1000}", "letters, digits and underscores")]
+Url = Annotated[str, _matching(r"https?://[^/\s]+/?", "an address such as 'http://127.0.0.1:9050'")]
+HostPort = Annotated[str, _matching(r"[^/\s:]+:\d+", "a host and a port such as '127.0.0.1:9060'")]
 
 
 class Settings(BaseSettings):
@@ -75,15 +79,15 @@ class Settings(BaseSettings):
     first_month: Month = "2024-01"
     """First month that can hold records; a record created earlier is refused."""
 
-    bigquery_project: str | None = None
+    bigquery_project: Project | None = None
     """Google Cloud project of the dataset; needed when the backend is bigquery."""
-    bigquery_dataset: str | None = None
-    """Dataset of the tables; needed when the backend is bigquery."""
+    bigquery_dataset: Dataset | None = None
+    """Dataset of the tables; needed when the backend is bigquery. The views are in one named like it with `_views`."""
     bigquery_location: str | None = None
     """Location of the dataset; unset means BigQuery's own choice."""
-    bigquery_api_endpoint: str | None = None
+    bigquery_api_endpoint: Url | None = None
     """URL of an emulator, called with anonymous credentials; unset means Google's."""
-    bigquery_storage_endpoint: str | None = None
+    bigquery_storage_endpoint: HostPort | None = None
     """`host:port` of the emulator's Storage Read API; unset means that rows of an emulator are read without it."""
     bigquery_max_bytes_billed: int | None = Field(default=None, ge=1)
     """Bytes one query may bill before BigQuery refuses it; unset means no limit."""

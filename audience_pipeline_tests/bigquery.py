@@ -21,6 +21,7 @@ import pytest
 from audience_pipeline.errors import PipelineError
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.bigquery.client import open_warehouse
+from audience_pipeline.storage.bigquery.placing import VIEWS_SUFFIX
 from emulator.sharing import shared_emulator
 
 _CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -60,8 +61,9 @@ def bigquery_settings(
     )
     yield settings
     with open_warehouse(settings) as warehouse:
-        dataset = f"{warehouse.project}.{warehouse.dataset}"
-        warehouse.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
+        for suffix in (VIEWS_SUFFIX, ""):
+            dataset = f"{warehouse.project}.{warehouse.dataset}{suffix}"
+            warehouse.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
 
 
 def _service() -> Iterator[dict[str, Any]]:

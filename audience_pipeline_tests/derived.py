@@ -5,10 +5,12 @@ change in one commit. A new derived file is one more entry in `DERIVED`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from audience_pipeline.queries.macros import catalog_sql
 from audience_pipeline.settings import Settings, variable
+from audience_pipeline.tables.bigquery import KEPT, policies_file, table_file, views_file
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,7 +44,10 @@ _SETTINGS_HEAD = (
 
 DERIVED: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
+    "sql/bigquery/policies.sql": policies_file,
+    "sql/bigquery/views.sql": views_file,
     "sql/duckdb/catalog.sql": catalog_sql,
+    **{f"sql/bigquery/tables/{table.name}.sql": partial(table_file, table) for table in KEPT},
 }
 """Path from the repository's top, and what renders the file."""
 

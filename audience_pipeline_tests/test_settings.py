@@ -76,6 +76,10 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
         ("MAX_ATTEMPTS", "many", "a valid integer"),
         ("LEASE_SECONDS", "0", "greater than or equal to 1"),
         ("SESSION_MEMORY", "lots", "a number and a unit, such as '512MiB' or '1GiB'"),
+        ("BIGQUERY_PROJECT", "acme`", "a project's id such as 'acme-data'"),
+        ("BIGQUERY_DATASET", "a-b", "letters, digits and underscores"),
+        ("BIGQUERY_API_ENDPOINT", "127.0.0.1:9050", "an address such as 'http://127.0.0.1:9050'"),
+        ("BIGQUERY_STORAGE_ENDPOINT", "127.0.0.1", "a host and a port such as '127.0.0.1:9060'"),
         ("KMS_KEY_URI", "aws-kms://key", "'gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K'"),
     ],
 )

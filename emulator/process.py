@@ -20,6 +20,9 @@ from audience_pipeline.errors import StorageError
 from emulator.installation import Installation
 
 PROJECT = "test"
+CALLER = f"serviceAccount:audience-pipeline-writer@{PROJECT}.iam.gserviceaccount.com"
+"""Whom it takes a caller without credentials for: the account the pipeline writes as."""
+
 _HOST = "127.0.0.1"
 _START_SECONDS = 120
 _STOP_SECONDS = 30
@@ -79,11 +82,11 @@ def _spawn(installation: Installation, data: Path, port: int, grpc_port: int) ->
     files = data / "gcs"
     files.mkdir(exist_ok=True)
     arguments = ["--host", _HOST, "--port", str(port), "--grpc-port", str(grpc_port), "--project", PROJECT]
-    environment = clean_environment() | {"HOME": str(installation.home), "GCS_LOCAL_ROOT": str(files)}
+    own = {"HOME": str(installation.home), "GCS_LOCAL_ROOT": str(files), "CALLER": CALLER}
     with (data / "emulator.log").open("ab") as log:
         return subprocess.Popen(
             [installation.program, *arguments, "--data-dir", data],
-            env=environment,
+            env=clean_environment() | own,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ from audience_pipeline.tables.distributions import DISTRIBUTIONS, DISTRIBUTIONS_
 from audience_pipeline.tables.journal import AUDIT_LOG, DISTRIBUTION_EVENTS
 from audience_pipeline.tables.landed import LANDED_COLUMNS, POSITION, SOURCES, landed
 from audience_pipeline.tables.platforms import PLATFORMS
+from audience_pipeline.tables.principals import TENANT_PRINCIPALS
 from audience_pipeline.tables.types import LogicalType
 from audience_pipeline.tables.users import USERS
 
@@ -50,6 +51,7 @@ __all__ = [
     "SOURCES",
     "STORED",
     "TABLES",
+    "TENANT_PRINCIPALS",
     "USERS",
     "Column",
     "Format",

@@ -174,6 +174,7 @@ _CASES = (
     _case("timeout stopped", "timed out", _too_slow),
     _case("quotaExceeded rateLimitExceeded jobRateLimitExceeded", "", _quota),
     _case("accessDenied billingNotEnabled forbidden", "", _denied),
+    _case("duplicate", "already exists", _overtaken),
     _case("", r"could not serialize|concurrent update|transaction.*(aborted|conflict)", _overtaken),
     _case("backendError internalError jobBackendError jobInternalError tableUnavailable", "", _busy),
     _case("invalidQuery invalid", r"unrecognized name|no such (field|column)|(not present|not found) in", _drifted),
