@@ -95,10 +95,21 @@ class Quarantine:
             ]
         return sum(each.rowcount for each in dropped)
 
-    def entries(self, table: str | None = None, *, waiting: bool = False) -> list[Entry]:
-        """Return all entries, of one table if given, oldest first; with ``waiting`` those that wait for references."""
-        where = "(?1 IS NULL OR tbl = ?1)" + (" AND waiting_for != '[]'" if waiting else "")
-        return self._select(f"SELECT {_COLUMNS} FROM entries WHERE {where} ORDER BY first_seen, file, line", (table,))  # noqa: S608 - fixed parts
+    def entries(self, table: str | None = None) -> list[Entry]:
+        """Return all entries, of one table if given, oldest first."""
+        sql = f"SELECT {_COLUMNS} FROM entries WHERE ?1 IS NULL OR tbl = ?1 ORDER BY first_seen, file, line"  # noqa: S608 - fixed parts
+        return self._select(sql, (table,))
+
+    def waiting(self, since: datetime) -> Iterator[tuple[Entry, bytes]]:
+        """Yield the entries first seen at or after ``since`` that wait for references, with their records."""
+        if not self.path.exists():
+            return
+        sql = f"SELECT {_COLUMNS}, record FROM entries WHERE waiting_for != '[]' AND first_seen >= ? AND retryable"  # noqa: S608 - fixed parts
+        with self._opened() as db:
+            for row in db.execute(f"{sql} ORDER BY first_seen, file, line", (iso(since),)):
+                values = dict(row)
+                record = values.pop("record")
+                yield _entry(values), record
 
     def find(self, prefix: str, table: str | None = None) -> Entry:
         """Return the one entry, of one table if given, whose digest starts with ``prefix``.
@@ -132,7 +143,7 @@ class Quarantine:
         if not self.path.exists():
             return []
         with self._opened() as db:
-            return [_entry(row) for row in db.execute(sql, parameters)]
+            return [_entry(dict(row)) for row in db.execute(sql, parameters)]
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -207,7 +218,7 @@ def _parameters(table: str, file: str, refused: RefusedLine, now: datetime) -> d
     }
 
 
-def _entry(row: sqlite3.Row) -> Entry:
+def _entry(row: Mapping[str, Any]) -> Entry:
     values = dict(row)
     problems = tuple(Problem(**each) for each in json.loads(values.pop("reasons")))
     waiting_for = tuple(json.loads(values.pop("waiting_for")))

@@ -5,16 +5,22 @@ Entries leave the quarantine after their records landed; refused ones stay, with
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+
+import msgspec
+import pyarrow as pa
 
 from audience_pipeline.ingest.files import LandedFile, Landing
 from audience_pipeline.ingest.lines import BLOCK_BYTES, Block
 from audience_pipeline.ingest.quarantine import Entry, Quarantine
-from audience_pipeline.tables import SOURCES, Table
+from audience_pipeline.ingest.references import missing_references
+from audience_pipeline.tables import SOURCES, Format, Table
 
 NAME = "quarantine"
 """What records that were tried again name as their file."""
+_PORTION = 10_000
 
 
 def retry(landing: Landing, entries: Sequence[Entry], then: Callable[[LandedFile], object]) -> list[LandedFile]:
@@ -32,17 +38,37 @@ def retry(landing: Landing, entries: Sequence[Entry], then: Callable[[LandedFile
     return landed
 
 
-def retry_waiting(landing: Landing, changed: Collection[str], then: Callable[[LandedFile], object]) -> list[LandedFile]:
-    """Retry the records that wait for one of the tables ``changed``, as long as they may wait."""
-    if not changed:
-        return []
+def retry_waiting(landing: Landing, then: Callable[[LandedFile], object]) -> list[LandedFile]:
+    """Retry the records that wait for others of which some are there by now, as long as they may wait.
+
+    It asks what is there, not what has just landed: so whatever was interrupted, the next call makes up for it.
+    """
     oldest = landing.clock() - timedelta(hours=landing.settings.reference_wait_hours)
-    due = [entry for entry in landing.quarantine.entries(waiting=True) if _is_due(entry, changed, oldest)]
+    waiting = landing.quarantine.waiting(oldest)
+    due = [entry for portion in _portions(waiting) for entry in _arrived(landing, portion)]
     return retry(landing, due, then)
 
 
-def _is_due(entry: Entry, changed: Collection[str], oldest: datetime) -> bool:
-    return not set(changed).isdisjoint(entry.waiting_for) and datetime.fromisoformat(entry.first_seen) >= oldest
+def _portions(waiting: Iterator[tuple[Entry, bytes]]) -> Iterator[list[tuple[Entry, bytes]]]:
+    while portion := list(islice(waiting, _PORTION)):
+        yield portion
+
+
+def _arrived(landing: Landing, waiting: Sequence[tuple[Entry, bytes]]) -> Iterator[Entry]:
+    """Yield the entries that wait for fewer tables than before."""
+    for table in SOURCES:
+        own = [(entry, msgspec.json.decode(record)) for entry, record in waiting if entry.table == table.name]
+        if own and table.references:
+            names = ["user_id", *(reference.column for reference in table.references)]
+            columns = {name: [_text(table, name, record[name]) for _, record in own] for name in names}
+            missing = missing_references(landing.store, table, pa.table(columns))
+            for row, (entry, _) in enumerate(own):
+                if {reference.table for reference in missing.get(row, ())} != set(entry.waiting_for):
+                    yield entry
+
+
+def _text(table: Table, name: str, value: str) -> str:
+    return value.lower() if table.by_name[name].format is Format.UUID else value
 
 
 def _retry(

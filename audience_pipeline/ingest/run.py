@@ -66,7 +66,7 @@ def ingest_files(landing: Landing, table: Table, paths: Sequence[Path]) -> Inges
             _ingest(landing, table, identify(path), folded, report)
         except PipelineError as error:
             report.errors.append(error)
-    _retry_waiting(landing, report)
+    _retry_waiting(landing)
     return report
 
 
@@ -84,7 +84,7 @@ def ingest_stream(landing: Landing, table: Table, stream: Readable) -> IngestRep
     landing.quarantine.put(table.name, STDIN, refused, landing.clock())
     report.read += len(refused)
     report.rejected += len(refused)
-    _retry_waiting(landing, report)
+    _retry_waiting(landing)
     return report
 
 
@@ -100,8 +100,7 @@ def retry_entries(landing: Landing, entries: Sequence[Entry]) -> list[IngestRepo
         reports[-1].add(landed, fold_landed(landing, landed))
 
     retry(landing, entries, add)
-    for report in reports:
-        _retry_waiting(landing, report)
+    _retry_waiting(landing)
     return reports
 
 
@@ -128,10 +127,8 @@ def _ingest(
     landing.set_aside(table, source, landed)
 
 
-def _retry_waiting(landing: Landing, report: IngestReport) -> None:
-    """Try waiting records again; unchanged ones may be those an interrupted ingest inserted."""
-    if report.inserted or report.unchanged:
-        retry_waiting(landing, {report.table}, lambda landed: fold_landed(landing, landed))
+def _retry_waiting(landing: Landing) -> None:
+    retry_waiting(landing, lambda landed: fold_landed(landing, landed))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The landing sensor: one run for what is new, whatever happens to the daemon."""
 
 import gzip
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -26,10 +27,11 @@ class Daemon:
         self.settings = settings
         self.instance = instance
         self.cursor: str | None = None
+        self.now = datetime(2026, 1, 31, tzinfo=UTC)
 
     def tick(self, *, killed: bool = False) -> list[str]:
         """Evaluate the sensor once and return the run keys; a daemon that is killed forgets the cursor."""
-        resources = {"settings": self.settings}
+        resources = {"settings": self.settings, "clock": lambda: self.now}
         with dg.build_sensor_context(self.instance, cursor=self.cursor, resources=resources) as context:
             result = landing_sensor.evaluate_tick(context)
         if not killed:
@@ -97,6 +99,27 @@ def test_a_file_replaced_while_it_waits_is_a_new_file(daemon: Daemon, settings: 
     drop(settings, "users/a.ndjson", "[]\n")
     keys += daemon.tick()
     assert len(set(keys)) == 2
+
+
+def test_a_file_that_stays_is_tried_again_after_ten_minutes_by_itself(daemon: Daemon, settings: Settings) -> None:
+    drop(settings, "users/a.ndjson")
+    keys = daemon.tick()
+    daemon.now += timedelta(minutes=9)
+    assert daemon.tick() == []
+    daemon.now += timedelta(minutes=1)
+    keys += daemon.tick()
+    assert len(set(keys)) == 2
+    assert daemon.tick() == []
+
+
+def test_a_file_that_never_lands_is_tried_ever_more_rarely(daemon: Daemon, settings: Settings) -> None:
+    drop(settings, "users/a.ndjson")
+    keys: list[str] = []
+    for _ in range(7 * 24 * 6):
+        keys += daemon.tick()
+        daemon.now += timedelta(minutes=10)
+    assert len(keys) == len(set(keys))
+    assert 10 < len(keys) < 16, "eight times on the first day, daily after that"
 
 
 def test_it_runs_without_being_switched_on() -> None:

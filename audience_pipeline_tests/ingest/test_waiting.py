@@ -6,6 +6,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from audience_pipeline.ingest.files import LandedFile
 from audience_pipeline.ingest.folds import fold_landed
 from audience_pipeline.ingest.run import retry_entries
 from audience_pipeline.ingest.sources import identify
@@ -71,6 +72,41 @@ def test_an_ingest_done_again_after_a_crash_tries_what_waited_for_it(place: Plac
     assert place.ingest_file("audiences", sent).unchanged == 1
     assert place.entries() == []
     assert len(place.rows("distributions")) == 1
+
+
+def test_a_landing_killed_while_it_tries_waiting_records_is_made_up_for(place: Place) -> None:
+    def die(file: LandedFile) -> None:
+        if file.table == "distributions":
+            raise KeyboardInterrupt
+
+    place.ingest("platforms", [platform()])
+    place.drop("distributions", "d.ndjson", [distribution(audience_id=uuid(1).upper())])
+    place.land()
+    path = place.drop("audiences", "a.ndjson", [audience()])
+    with pytest.raises(KeyboardInterrupt):
+        place.land(die)
+    assert path.exists(), "something is left to ask for another landing"
+    place.land()
+    assert place.entries() == []
+    assert not path.exists()
+
+
+def test_an_ingest_of_any_table_makes_up_for_one_killed_before_it_tried_waiting_records(place: Place) -> None:
+    place.ingest("platforms", [platform()])
+    place.ingest("distributions", [distribution()])
+    sent = write(place.directory / "sent.ndjson", [audience()])
+    fold_landed(place.landing, place.landing.land(AUDIENCES, identify(sent)))
+    place.ingest("users", [user()])
+    assert place.entries() == []
+
+
+def test_records_whose_references_are_still_missing_are_left_alone(place: Place) -> None:
+    place.ingest("distributions", [distribution(number, audience_id=uuid(number)) for number in (1, 2)])
+    place.ingest("audiences", [audience(1)])
+    assert [(entry.seen, entry.waiting_for) for entry in place.entries()] == [
+        (2, ("platforms",)),
+        (1, ("audiences", "platforms")),
+    ]
 
 
 def test_a_record_waits_for_a_day_and_stays_in_quarantine_after_that(place: Place) -> None:
