@@ -1,4 +1,4 @@
-"""`migrate`, `verify` and `vacuum`: what an operator does to a store as a whole.
+"""`verify` and `vacuum`: what an operator does to a store as a whole.
 
 Belongs here: arguments in, findings out. Does not belong here: how the store is proved or mended.
 """
@@ -19,21 +19,8 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(migrate)
     app.command()(verify)
     app.command()(vacuum)
-
-
-def migrate() -> None:
-    """Make or update the data directory and its catalog.
-
-    Safe to repeat, and needed after the directory was moved.
-    """
-    from audience_pipeline.queries.catalog import write_catalog
-    from audience_pipeline.storage import open_store
-
-    with open_store() as store:
-        typer.echo(write_catalog(store.root))
 
 
 def verify(
