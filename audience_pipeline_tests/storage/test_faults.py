@@ -145,3 +145,20 @@ def test_verifying_after_a_death_mends_what_the_next_writer_would(parquet: Parqu
     put(parquet, DISTRIBUTIONS, *OLD)
     assert died(parquet.root, write, step)
     check_whole(parquet, *(HALF_MOVED if write == "archive" else []))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_repair_finishes_or_undoes_a_move_whose_writer_died(parquet: ParquetStore, step: str) -> None:
+    put_references(parquet, *USERS)
+    put(parquet, DISTRIBUTIONS, *OLD)
+    before = tables(parquet)
+    died(parquet.root, "archive", step)
+    assert all(finding.repaired or finding.harmless for finding in parquet.verify(repair=True))
+    check_whole(parquet)
+    after = tables(parquet)
+    kept = {key: row | {"archived_at": None} for held in after.values() for key, row in held.items()}
+    assert kept == {key: row | {"archived_at": None} for key, row in before["distributions"].items()}
+    assert sum(map(len, after.values())) == len(KEYS)
+    archive(parquet)
+    assert set(stored(parquet, DISTRIBUTIONS_ARCHIVE)) == set(KEYS)
+    check_whole(parquet)

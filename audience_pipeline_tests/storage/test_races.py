@@ -13,7 +13,7 @@ from audience_pipeline.storage.contract import Change, Query
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.storage.parquet.state import State
 from audience_pipeline.storage.parquet.store import ParquetStore
-from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
+from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE
 from audience_pipeline_tests.storage.builders import (
     JUNE,
     MAY,
@@ -63,10 +63,34 @@ def insert_one_by_one(store: ParquetStore, rows: list[Row]) -> int:
     return sum(insert(store, [row])[0] for row in rows)
 
 
+def archive_often(store: ParquetStore, keys: list[str]) -> int:
+    """Archive rows again and again; return how many were moved."""
+    put_ = {"archived_at": NOW}
+    return sum(len(store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys, put_).moved) for _ in range(60))
+
+
+def restore_often(store: ParquetStore, keys: list[str]) -> int:
+    """Restore rows again and again; return how many were moved."""
+    return sum(len(store.move(DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, keys, {}).moved) for _ in range(60))
+
+
+def call(store: ParquetStore, work: Callable[..., int], keys: list[str]) -> int:
+    return work(store, keys)
+
+
 def claim(store: ParquetStore, keys: list[str]) -> int:
     """Claim scheduled distributions; return how many were won."""
     changes = [Change(key, {"status": "scheduled"}, {"status": "processing"}) for key in keys]
     return len(store.transition(DISTRIBUTIONS, changes).won)
+
+
+def test_moves_in_opposite_directions_take_turns(parquet: ParquetStore) -> None:
+    rows = [distribution(number, status="failed") for number in range(4)]
+    put(parquet, DISTRIBUTIONS, *rows)
+    keys = [row["distribution_id"] for row in rows]
+    archived, restored = together(parquet.root, call, (archive_often, keys), (restore_often, keys))
+    assert archived - restored in {0, len(keys)}
+    check_whole(parquet, "reference")
 
 
 @pytest.mark.slow

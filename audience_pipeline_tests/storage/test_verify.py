@@ -125,6 +125,19 @@ def test_a_key_in_two_files_is_found(whole: ParquetStore) -> None:
     assert [uuid(1) in finding.object for finding in findings] == [True]
 
 
+def test_a_repair_keeps_both_rows_of_a_key_live_and_archived_that_differ(whole: ParquetStore) -> None:
+    live = pq.ParquetFile(whole.root / DISTRIBUTIONS_FILE).read()
+    whole.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
+    changed = with_value("status", "completed")(live.slice(1)), live.slice(0, 1)
+    rewrite(whole.root / DISTRIBUTIONS_FILE, lambda _: pa.concat_tables(changed))
+    findings = [finding for finding in whole.verify(repair=True) if finding.kind == "duplicate key"]
+    assert [finding.repaired for finding in findings] == [False]
+    assert [pq.read_metadata(path).num_rows for path in sorted(whole.root.glob("distributions*/**/*.parquet"))] == [
+        2,
+        1,
+    ]
+
+
 def test_a_key_live_and_archived_is_found(whole: ParquetStore) -> None:
     live = pq.ParquetFile(whole.root / DISTRIBUTIONS_FILE).read()
     whole.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
@@ -268,22 +281,3 @@ def test_a_damaged_file_whose_writer_died_is_found_like_any_other(whole: Parquet
     assert whole.vacuum() == []
     with pytest.raises(CorruptionError, match="audiences_2025_05"):
         put(whole, AUDIENCES, audience(9))
-
-
-def test_files_that_landed_and_were_not_folded_are_named_a_table(whole: ParquetStore) -> None:
-    for number, name in enumerate(("a.ndjson", "b.ndjson", "c.ndjson")):
-        entry = whole.landing.open_file(AUDIENCES, str(number), name)
-        whole.landing.finish(entry, {"read": 0, "accepted": 0, "rejected": 0})
-        if name == "a.ndjson":
-            whole.landing.mark_folded([entry], {})
-    (finding,) = whole.verify()
-    assert (finding.kind, finding.object, finding.harmless) == ("unfolded", "landed_audiences", True)
-    assert "2 landed files whose records are not known to be in audiences (first: b.ndjson)" in finding.found
-    assert "audience-pipeline ingest audiences FILE" in finding.remedy
-
-
-def test_a_landed_part_the_ledger_does_not_list_is_found(whole: ParquetStore) -> None:
-    part = whole.root / "landed_users" / "00000007-000000-0.parquet"
-    part.parent.mkdir()
-    part.write_bytes(b"garbage")
-    assert [(finding.kind, finding.object) for finding in whole.verify()] == [("landed part", str(part))]

@@ -70,6 +70,10 @@ class Core:
             table.name, partition, index.name, keys, path.stat().st_size, archived=index.name != table.name
         )
 
+    def listed(self, table: Table) -> set[Partition]:
+        """Return the partitions that have a file on record, or whose writer is at work or died."""
+        return {*self.state.partitions(table.name), *(partition for _, partition in self.state.pending(table.name))}
+
     def existing(self, table: Table, partitions: Iterable[Partition]) -> list[Partition]:
         """Return those of ``partitions`` that have a file."""
         return [partition for partition in partitions if self.layout.path(table, partition).exists()]

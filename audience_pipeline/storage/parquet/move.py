@@ -2,10 +2,12 @@
 
 Belongs here: the two writes and the index in between. Does not belong here: which rows are old enough, or how long
 readers are given. A reader of both tables may meet a row twice while a move is under way, never not at all; the
-combined view leaves out archive rows whose key is live. Killed between the writes, the next move of the key finishes.
+combined view leaves out archive rows whose key is live. Killed between the writes, the next move of the key finishes,
+or a repair does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import polars as pl
@@ -27,7 +29,7 @@ def move(core: Core, source: Table, target: Table, keys: Sequence[str], put: Map
     placements = core.state.placements(index.name, keys)
     homes = sorted({Partition(place.user_id, place.month) for place in placements.values()})
     moved: list[str] = []
-    with core.hold(source, homes), core.hold(target, homes):
+    with _held(core, source, target, homes):
         stored = with_month(source, core.rows(source, core.existing(source, homes)))
         leaving = stored.filter(pl.col(source.key).is_in(list(keys)))
         if not leaving.is_empty():
@@ -36,6 +38,45 @@ def move(core: Core, source: Table, target: Table, keys: Sequence[str], put: Map
             moved = leaving[source.key].to_list()
     left = {key: f"not in {source.name}" for key in keys if key not in set(moved)}
     return MoveResult(tuple(moved), left)
+
+
+@contextmanager
+def _held(
+    core: Core, source: Table, target: Table, homes: Iterable[Partition], *, damaged: bool = False
+) -> Iterator[None]:
+    """Hold partitions of both tables, always the live one's first: two moves in opposite directions then take turns."""
+    live, archive = (source, target) if index_of(source) is source else (target, source)
+    homes = list(homes)
+    with core.hold(live, homes, damaged=damaged), core.hold(archive, homes, damaged=damaged):
+        yield
+
+
+def finish_moves(core: Core, live: Table, archive: Table) -> list[str]:
+    """Remove one of two equal rows, live and archived, that a killed move left: the one the index does not name.
+
+    Returns their keys. Rows that differ stay as they are, as do files that cannot be read.
+    """
+    finished: list[str] = []
+    for home in sorted(core.listed(live) & core.listed(archive)):
+        with suppress(CorruptionError), _held(core, live, archive, [home], damaged=True):
+            finished += _finish(core, live, archive, home)
+    return finished
+
+
+def _finish(core: Core, live: Table, archive: Table, home: Partition) -> list[str]:
+    stored, archived = (with_month(table, core.rows(table, core.existing(table, [home]))) for table in (live, archive))
+    twice = stored.join(archived, on=live.key, how="semi")
+    placements = core.state.placements(live.name, twice[live.key].to_list())
+    alike = [key for key in placements if _row_digest(live, stored, key) == _row_digest(live, archived, key)]
+    for table, rows in ((live, stored), (archive, archived)):
+        surplus = [key for key in alike if placements[key].archived == (table is live)]
+        if surplus:
+            _remove(core, table, rows, rows.filter(pl.col(live.key).is_in(surplus)))
+    return alike
+
+
+def _row_digest(live: Table, rows: pl.DataFrame, key: str) -> str:
+    return _digest(live, rows.filter(pl.col(live.key) == key))
 
 
 def _copy(core: Core, source: Table, target: Table, leaving: pl.DataFrame, put: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Prove the invariants on a real store: every file, every row, and the index against both.
 
 Belongs here: walking the store, comparing index and files, mending the index. Does not belong here: what may be wrong
-inside one file (:mod:`.inspection`). A repair only ever touches the index: rows are never dropped or changed.
+inside one file (:mod:`.inspection`). A repair touches the index; a row it removes only where a killed move left its
+equal.
 """
 
 import logging
@@ -18,7 +19,8 @@ from audience_pipeline.storage.parquet.inspection import Inspected, inspect
 from audience_pipeline.storage.parquet.landed_findings import landed_findings
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.storage.parquet.leftovers import leftovers
-from audience_pipeline.tables import STORED, Reference, Table
+from audience_pipeline.storage.parquet.move import finish_moves
+from audience_pipeline.tables import STORED, TABLES, Reference, Table
 
 _LOG = logging.getLogger(__name__)
 _PORTION = 500
@@ -36,6 +38,7 @@ def verify(core: Core, *, repair: bool) -> list[Finding]:
     if (damage := core.state.damage()) is not None:
         return [_damaged_state(core, damage)]
     findings = list(leftovers(core))
+    findings += _half_moves(core) if repair else []
     seen = sqlite3.connect("")
     seen.execute("CREATE TABLE found (tbl TEXT, key TEXT, path TEXT, PRIMARY KEY (tbl, key)) WITHOUT ROWID")
     unread: set[tuple[str, Partition]] = set()
@@ -58,10 +61,24 @@ def _damaged_state(core: Core, found: str) -> Finding:
     )
 
 
+def _half_moves(core: Core) -> Iterator[Finding]:
+    """Finish moves that were killed between their two writes."""
+    for table in STORED:
+        for key in finish_moves(core, table, TABLES[table.archive]) if table.archive else []:
+            yield Finding(
+                "duplicate key",
+                f"{table.name} {key}",
+                found=f"the same row in {table.name} and {table.archive}, as a killed move leaves it",
+                expected="one row a key, live and archive together",
+                remedy="None is needed: the move was finished.",
+                repaired=True,
+            )
+
+
 def _table(
     core: Core, table: Table, seen: sqlite3.Connection, unread: set[tuple[str, Partition]], *, repair: bool
 ) -> Iterator[Finding]:
-    listed = set(core.state.partitions(table.name)) | {home for _, home in core.state.pending(table.name)}
+    listed = core.listed(table)
     found: list[tuple[Partition, Path]] = []
     for path in sorted(each for each in (core.layout.root / table.name).rglob("*") if not each.is_dir()):
         if (parsed := core.layout.parse(path)) is None:
@@ -121,7 +138,7 @@ def _duplicates(table: Table, inspected: Inspected, seen: sqlite3.Connection) ->
             f"{table.name} {key}",
             found=f"rows in {row[0]} and {inspected.path}",
             expected="one row a key, live and archive together",
-            remedy="If a move was killed, run it again; else keep the newer row and land it again.",
+            remedy="Run `audience-pipeline verify --repair`: it finishes a killed move. Else remove the older file.",
         )
 
 

@@ -1,0 +1,23 @@
+"""Verify names what is wrong with landed records, and what is left to do with them."""
+
+from audience_pipeline.storage.parquet.store import ParquetStore
+from audience_pipeline.tables import AUDIENCES
+
+
+def test_files_that_landed_and_were_not_folded_are_named_a_table(parquet: ParquetStore) -> None:
+    for number, name in enumerate(("a.ndjson", "b.ndjson", "c.ndjson")):
+        entry = parquet.landing.open_file(AUDIENCES, str(number), name)
+        parquet.landing.finish(entry, {"read": 0, "accepted": 0, "rejected": 0})
+        if name == "a.ndjson":
+            parquet.landing.mark_folded([entry], {})
+    (finding,) = parquet.verify()
+    assert (finding.kind, finding.object, finding.harmless) == ("unfolded", "landed_audiences", True)
+    assert "2 landed files whose records are not known to be in audiences (first: b.ndjson)" in finding.found
+    assert "audience-pipeline ingest audiences FILE" in finding.remedy
+
+
+def test_a_landed_part_the_ledger_does_not_list_is_found(parquet: ParquetStore) -> None:
+    part = parquet.root / "landed_users" / "00000007-000000-0.parquet"
+    part.parent.mkdir()
+    part.write_bytes(b"garbage")
+    assert [(finding.kind, finding.object) for finding in parquet.verify()] == [("landed part", str(part))]
