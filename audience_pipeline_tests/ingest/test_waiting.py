@@ -1,4 +1,4 @@
-"""References inside the tenant, records that wait for them, and quotas."""
+"""References inside the tenant, and records that wait for them."""
 
 from datetime import datetime, timedelta
 
@@ -135,60 +135,6 @@ def test_a_retry_refused_again_keeps_one_entry_and_counts(place: Place) -> None:
     retry_entries(place.landing, place.entries())
     assert place.entries() == []
     assert len(place.rows("audiences")) == 1
-
-
-def test_audiences_are_taken_up_to_the_quota_in_order_of_creation(place: Place) -> None:
-    place.ingest("users", [user(quota={"max_audiences": 2})])
-    late = audience(1, created_at="2025-05-03T00:00:03Z")
-    early = [audience(number, created_at=f"2025-05-03T00:00:0{number - 2}Z") for number in (3, 4)]
-    report = place.ingest("audiences", [late, *early])
-    assert (report.inserted, report.rejected) == (2, 1)
-    assert {row["audience_id"] for row in place.rows("audiences")} == {uuid(3), uuid(4)}
-    assert place.codes() == [{"quota_exceeded"}]
-
-
-def test_archived_audiences_and_updates_do_not_count(place: Place) -> None:
-    place.ingest("users", [user(quota={"max_audiences": 1})])
-    assert place.ingest("audiences", [audience(1, status="archived"), audience(2)]).inserted == 2
-    assert place.ingest("audiences", [audience(2, name="new", updated_at="2025-06-01T00:00:00Z")]).updated == 1
-    assert place.ingest("audiences", [audience(3, status="archived")]).inserted == 1
-    assert place.ingest("audiences", [audience(4)]).rejected == 1
-
-
-def test_records_that_landed_and_are_not_folded_count(place: Place) -> None:
-    place.ingest("users", [user(quota={"max_audiences": 1})])
-    place.drop("audiences", "a.ndjson", [audience(1)])
-    place.drop("audiences", "b.ndjson", [audience(2)])
-    assert [file.accepted for file in place.land()] == [1, 0]
-    assert place.store.landing.read(AUDIENCES).num_rows == 1
-
-
-def test_versions_of_one_record_are_one_insert(place: Place) -> None:
-    place.ingest("users", [user(quota={"max_audiences": 1})])
-    report = place.ingest("audiences", [audience(1), audience(1, name="b", updated_at="2025-06-01T00:00:00Z")])
-    assert report.rejected == 0
-    assert [row["name"] for row in place.rows("audiences")] == ["b"]
-
-
-def test_distributions_are_counted_by_the_month_they_are_inserted_in(place: Place) -> None:
-    place.ingest("users", [user(quota={"max_distributions_per_month": 1})])
-    place.ingest("audiences", [audience()])
-    place.ingest("platforms", [platform()])
-    assert place.ingest("distributions", [distribution(1), distribution(2)]).inserted == 1
-    place.now += timedelta(days=31)
-    assert place.ingest("distributions", [distribution(3)]).inserted == 1
-    assert place.ingest("distributions", [distribution(4)]).rejected == 1
-
-
-@pytest.mark.parametrize("users", [[], [user()], [user(quota={})], [user(quota={"max_audiences": None})]])
-def test_without_a_quota_there_is_no_limit(place: Place, users: list[dict[str, object]]) -> None:
-    place.ingest("users", users)
-    assert place.ingest("audiences", [audience(number) for number in range(1, 30)]).inserted == 29
-
-
-def test_a_quota_of_nothing_allows_nothing(place: Place) -> None:
-    place.ingest("users", [user(quota={"max_audiences": 0})])
-    assert place.ingest("audiences", [audience()]).rejected == 1
 
 
 def test_what_an_upsert_refuses_goes_to_quarantine_as_a_record_again(place: Place) -> None:
