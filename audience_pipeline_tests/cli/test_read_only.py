@@ -40,6 +40,16 @@ def damage(data: Path) -> None:
     (data / "_state" / "store.sqlite").write_bytes(b"not a database")
 
 
+def zero_a_page(data: Path) -> None:
+    """Damage the key index where opening the state does not look."""
+    state = data / "_state" / "store.sqlite"
+    with closing(sqlite3.connect(state)) as connection:
+        (root_page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'keys'").fetchone()
+    whole = bytearray(state.read_bytes())
+    whole[(root_page - 1) * 4096 : root_page * 4096] = bytes(4096)
+    state.write_bytes(whole)
+
+
 def forget_state(data: Path) -> None:
     shutil.rmtree(data / "_state")
 
@@ -79,7 +89,7 @@ def shared(command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield directory
 
 
-@pytest.mark.parametrize("change", [nothing, left_open, damage, forget_state, forget_catalog])
+@pytest.mark.parametrize("change", [nothing, left_open, damage, zero_a_page, forget_state, forget_catalog])
 def test_every_read_works_in_a_read_only_directory_and_leaves_it_alone(
     command: Command, shared: Path, change: Callable[[Path], None]
 ) -> None:
@@ -135,12 +145,7 @@ def test_a_data_directory_that_is_not_there_is_not_made(
 
 
 def test_a_damaged_state_is_told_by_verify_and_mended_by_its_repair(command: Command, stored: Path) -> None:
-    state = stored / "_state" / "store.sqlite"
-    with closing(sqlite3.connect(state)) as connection:
-        (root_page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'keys'").fetchone()
-    whole = bytearray(state.read_bytes())
-    whole[(root_page - 1) * 4096 : root_page * 4096] = bytes(4096)
-    state.write_bytes(whole)
+    zero_a_page(stored)
     told = command("verify", "--format", "json")
     assert (told.exit_code, [finding["kind"] for finding in json.loads(told.stdout)]) == (1, ["state"])
     mended = command("verify", "--repair", "--format", "json")

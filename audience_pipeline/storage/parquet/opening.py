@@ -151,11 +151,20 @@ def _copied(layout: Layout, path: Path) -> State:
         if source.exists() and not damage_mark(source).exists():
             with storage_errors(source):
                 _copy(source, path)
-        return _sound(path)
+        return _proved(path)
     except CorruptionError as error:
         _LOG.warning("%s: found %s; an index is made for this command alone.", source, error.found)
         remove_database(path)
         return rebuild(layout, path, publish=False)
+
+
+def _proved(path: Path) -> State:
+    """Open a copied state if every page of it is sound: a mark on a copy would not be found the next time."""
+    state = _sound(path)
+    if (found := state.damage()) is None:
+        return state
+    state.close()
+    raise damaged(path, found)
 
 
 def _copy(source: Path, target: Path) -> None:
