@@ -1,4 +1,4 @@
-"""Where tests find BigQuery: an emulator that the whole test run shares, or the real service.
+"""Where tests find BigQuery: an emulator, one for each test process, or the real service.
 
 Belongs here: the fixtures of both. Does not belong here: any test, or how an emulator runs.
 
@@ -13,6 +13,7 @@ service, which takes part only on demand:
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,7 +23,7 @@ from audience_pipeline.errors import PipelineError
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.bigquery.client import open_warehouse
 from audience_pipeline.storage.bigquery.placing import VIEWS_SUFFIX
-from emulator.sharing import shared_emulator
+from emulator.keeping import started_emulator
 
 _CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 _SERVICE = {name: os.environ.get(name) for name in (_CREDENTIALS, "TEST_BIGQUERY_PROJECT", "TEST_BIGQUERY_LOCATION")}
@@ -30,15 +31,17 @@ _SERVICE = {name: os.environ.get(name) for name in (_CREDENTIALS, "TEST_BIGQUERY
 
 
 @pytest.fixture(scope="session", params=["emulator", pytest.param("service", marks=pytest.mark.bigquery_service)])
-def bigquery_endpoint(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Any]]:
+def bigquery_endpoint(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The settings that reach a BigQuery, all but the dataset."""
-    if request.param == "service":
-        yield from _service()
-        return
+    found: dict[str, Any] = request.getfixturevalue(f"bigquery_{request.param}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def bigquery_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The settings that reach the emulator of this test run."""
     try:
-        with shared_emulator(_of_the_run(tmp_path_factory) / "bigquery") as endpoint:
+        with started_emulator(tmp_path_factory.mktemp("bigquery")) as endpoint:
             yield {
                 "bigquery_project": endpoint.project,
                 "bigquery_api_endpoint": endpoint.api,
@@ -48,25 +51,9 @@ def bigquery_endpoint(
         unavailable(str(error))
 
 
-@pytest.fixture(scope="module")
-def bigquery_settings(
-    bigquery_endpoint: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    """Settings of a dataset of the module's own, which nobody has made yet and which is dropped afterwards."""
-    settings = Settings(
-        backend="bigquery",
-        data_dir=tmp_path_factory.mktemp("data"),
-        bigquery_dataset=f"test_{uuid.uuid4().hex}",
-        **bigquery_endpoint,
-    )
-    yield settings
-    with open_warehouse(settings) as warehouse:
-        for suffix in (VIEWS_SUFFIX, ""):
-            dataset = f"{warehouse.project}.{warehouse.dataset}{suffix}"
-            warehouse.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
-
-
-def _service() -> Iterator[dict[str, Any]]:
+@pytest.fixture(scope="session")
+def bigquery_service() -> Iterator[dict[str, Any]]:
+    """The settings that reach the real service."""
     if _SERVICE["TEST_BIGQUERY_PROJECT"] is None:
         pytest.fail("TEST_BIGQUERY_PROJECT: found nothing, expected a project that may be billed for the tests")
     with pytest.MonkeyPatch.context() as patch:
@@ -78,10 +65,24 @@ def _service() -> Iterator[dict[str, Any]]:
         }
 
 
-def _of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory that all processes of this test run have in common."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+@pytest.fixture(scope="module")
+def bigquery_settings(
+    bigquery_endpoint: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings of a dataset of the module's own, which nobody has made yet and which is dropped afterwards."""
+    with fresh_dataset(bigquery_endpoint, tmp_path_factory.mktemp("data")) as settings:
+        yield settings
+
+
+@contextmanager
+def fresh_dataset(endpoint: dict[str, Any], data: Path) -> Iterator[Settings]:
+    """Give settings of a dataset that nobody has made yet, and drop it after the block."""
+    settings = Settings(backend="bigquery", data_dir=data, bigquery_dataset=f"test_{uuid.uuid4().hex}", **endpoint)
+    yield settings
+    with open_warehouse(settings) as warehouse:
+        for suffix in (VIEWS_SUFFIX, ""):
+            dataset = f"{warehouse.project}.{warehouse.dataset}{suffix}"
+            warehouse.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -7,9 +7,14 @@ import hypothesis
 import pytest
 
 from audience_pipeline.settings import PREFIX
-from audience_pipeline_tests.bigquery import bigquery_endpoint, bigquery_settings
+from audience_pipeline_tests.bigquery import (
+    bigquery_emulator,
+    bigquery_endpoint,
+    bigquery_service,
+    bigquery_settings,
+)
 
-__all__ = ["bigquery_endpoint", "bigquery_settings"]
+__all__ = ["bigquery_emulator", "bigquery_endpoint", "bigquery_service", "bigquery_settings"]
 
 # On shared cores a deadline measures the neighbours.
 hypothesis.settings.register_profile("project", deadline=None)

@@ -1,4 +1,4 @@
-"""A BigQuery emulator for tests and demonstrations: installed, started, shared and stopped by this project.
+"""A BigQuery emulator for tests and demonstrations: installed, started and stopped by this project.
 
 Belongs here: everything that knows which emulator it is. Does not belong here: any table, query or setting of the
 pipeline; whoever uses an emulator gets an `Endpoint` and nothing else of it.

@@ -1,7 +1,7 @@
 """The emulator's commands.
 
 ``python -m emulator install`` installs it. ``python -m emulator run COMMAND...`` runs a command whose settings name a
-fresh one (backend, project, dataset and endpoints), and ends with its exit code. ``keep`` is for `emulator.sharing`.
+fresh one (backend, project, dataset and endpoints), and ends with its exit code. ``keep`` is for `emulator.keeping`.
 """
 
 import subprocess
@@ -12,8 +12,8 @@ from pathlib import Path
 from audience_pipeline.errors import PipelineError
 from audience_pipeline.settings import variable
 from emulator.installation import Installation
+from emulator.keeping import keep, started_emulator
 from emulator.process import Endpoint, clean_environment
-from emulator.sharing import keep, shared_emulator
 
 DATASET = "audience_pipeline"
 
@@ -41,7 +41,7 @@ def run(command: list[str]) -> int:
     """Run a command on an emulator of its own, which is gone afterwards with its data."""
     with (
         tempfile.TemporaryDirectory(prefix="bigquery-", ignore_cleanup_errors=True) as directory,
-        shared_emulator(Path(directory)) as endpoint,
+        started_emulator(Path(directory)) as endpoint,
     ):
         return subprocess.run(command, check=False, env=clean_environment() | settings_of(endpoint)).returncode
 

@@ -1,6 +1,6 @@
 """Runs one emulator process: started, waited for until it answers, and stopped.
 
-Belongs here: the process and its surroundings. Does not belong here: who shares it (`emulator.sharing`).
+Belongs here: the process and its surroundings. Does not belong here: when it is to end (`emulator.keeping`).
 
 Nothing of the machine reaches it: it gets a home of its own, and no variable that Google's libraries read, since
 credentials lying about would hide that a caller brings none.
@@ -44,7 +44,7 @@ class Endpoint:
 
 
 @contextmanager
-def running(installation: Installation, data: Path) -> Iterator[tuple[Endpoint, "subprocess.Popen[bytes]"]]:
+def running(installation: Installation, data: Path) -> Iterator[Endpoint]:
     """Run an emulator on an empty directory for the time of a block.
 
     Args:
@@ -57,7 +57,7 @@ def running(installation: Installation, data: Path) -> Iterator[tuple[Endpoint, 
     data.mkdir(parents=True, exist_ok=True)
     endpoint, process = _started(installation, data)
     try:
-        yield endpoint, process
+        yield endpoint
     finally:
         _stop(process)
 

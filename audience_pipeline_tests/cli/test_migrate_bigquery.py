@@ -11,6 +11,8 @@ from audience_pipeline.settings import Settings, variable
 from audience_pipeline.storage.bigquery.client import Warehouse, open_warehouse
 from audience_pipeline_tests.cli.conftest import Command
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def migrate(
@@ -36,16 +38,16 @@ def states(result: Result) -> dict[str, str]:
 
 def test_a_change_waits_until_it_is_asked_for(migrate: Command, warehouse: Warehouse) -> None:
     made = migrate("--format", "json")
-    leases = f"table {warehouse.name('leases')}"
-    assert (made.exit_code, states(made)[leases]) == (0, "made")
-    warehouse.run("ALTER TABLE leases DROP COLUMN expires_at", object="a test", operation="test")
+    principals = f"table {warehouse.name('tenant_principals')}"
+    assert (made.exit_code, states(made)[principals]) == (0, "made")
+    warehouse.run("ALTER TABLE tenant_principals DROP COLUMN user_id", object="a test", operation="test")
 
     waiting = migrate("--format", "json")
-    assert (waiting.exit_code, states(waiting)[leases]) == (1, "waiting")
+    assert (waiting.exit_code, states(waiting)[principals]) == (1, "waiting")
     assert "To be changed: 1. Run again with --apply-changes." in waiting.stderr
 
     changed = migrate("--format", "json", "--apply-changes")
-    assert (changed.exit_code, states(changed)[leases]) == (0, "changed")
+    assert (changed.exit_code, states(changed)[principals]) == (0, "changed")
     assert "waiting" not in states(migrate("--format", "json")).values()
 
 
@@ -53,12 +55,11 @@ def test_a_change_that_loses_rows_ends_with_1_and_names_table_found_and_expected
     migrate: Command, warehouse: Warehouse
 ) -> None:
     migrate()
-    warehouse.run("ALTER TABLE leases ADD COLUMN note STRING", object="a test", operation="test")
+    warehouse.run("ALTER TABLE tenant_principals ADD COLUMN note STRING", object="a test", operation="test")
     refused = migrate("--apply-changes")
     assert refused.exit_code == 1
-    expected = (
-        f"Error: table {warehouse.name('leases')}: found column note STRING, expected column note no such column."
-    )
+    table = warehouse.name("tenant_principals")
+    expected = f"Error: table {table}: found column note STRING, expected column note no such column."
     assert refused.stderr.startswith(expected)
 
 

@@ -9,8 +9,10 @@ from audience_pipeline.settings import Settings
 from audience_pipeline.storage.bigquery.client import Warehouse, open_warehouse
 from audience_pipeline.storage.bigquery.migration import Migration, Step
 from audience_pipeline.storage.bigquery.placing import VIEWS_SUFFIX
-from audience_pipeline.tables import LEASES, STORED
+from audience_pipeline.tables import STORED, TENANT_PRINCIPALS
 from audience_pipeline.tables.bigquery import KEPT
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +24,10 @@ def migrated(bigquery_settings: Settings) -> Iterator[Warehouse]:
 
 
 @pytest.fixture
-def leases(migrated: Warehouse, bigquery_settings: Settings) -> Iterator[Warehouse]:
-    """A warehouse whose table of leases a test may change."""
+def principals(migrated: Warehouse, bigquery_settings: Settings) -> Iterator[Warehouse]:
+    """A warehouse whose table of principals a test may change."""
     yield migrated
-    run(migrated, "DROP TABLE leases")
+    run(migrated, "DROP TABLE tenant_principals")
     migrate_tables(migrated, bigquery_settings)
 
 
@@ -50,9 +52,9 @@ def test_every_declared_table_is_made_as_declared(migrated: Warehouse, bigquery_
 
 
 def test_repeating_it_keeps_the_rows(migrated: Warehouse, bigquery_settings: Settings) -> None:
-    run(migrated, "INSERT tenant_principals (principal, user_id) VALUES ('a@b.example', 'u1')")
+    run(migrated, "INSERT users (user_id, created_at) VALUES ('u1', '2025-05-01')")
     Migration(migrated, bigquery_settings).run(apply_changes=True, access=False)
-    assert run(migrated, "SELECT user_id FROM tenant_principals") == [{"user_id": "u1"}]
+    assert run(migrated, "SELECT user_id FROM users") == [{"user_id": "u1"}]
 
 
 def test_views_show_every_stored_table_without_its_secrets(migrated: Warehouse) -> None:
@@ -69,37 +71,36 @@ def test_views_may_read_the_tables_in_an_analysts_place(migrated: Warehouse) -> 
     assert authorized == [f"{migrated.dataset}{VIEWS_SUFFIX}"]
 
 
-def test_a_new_column_is_reported_and_added_on_demand(leases: Warehouse, bigquery_settings: Settings) -> None:
-    run(leases, "INSERT leases (name, holder, expires_at) VALUES ('n', 'h', TIMESTAMP '2025-05-01')")
-    run(leases, "ALTER TABLE leases DROP COLUMN expires_at")
-    waiting = [step for step in migrate_tables(leases, bigquery_settings) if step.state == "waiting"]
-    expected = "column expires_at nothing instead of TIMESTAMP"
-    assert waiting == [Step(f"table {leases.name(LEASES.name)}", "waiting", expected)]
+def test_a_new_column_is_reported_and_added_on_demand(principals: Warehouse, bigquery_settings: Settings) -> None:
+    run(principals, "INSERT tenant_principals (principal, user_id) VALUES ('p', 'u')")
+    run(principals, "ALTER TABLE tenant_principals DROP COLUMN user_id")
+    waiting = [step for step in migrate_tables(principals, bigquery_settings) if step.state == "waiting"]
+    expected = "column user_id nothing instead of STRING"
+    assert waiting == [Step(f"table {principals.name(TENANT_PRINCIPALS.name)}", "waiting", expected)]
     changed = [
-        step for step in migrate_tables(leases, bigquery_settings, apply_changes=True) if step.state == "changed"
+        step for step in migrate_tables(principals, bigquery_settings, apply_changes=True) if step.state == "changed"
     ]
-    assert changed == [Step(f"table {leases.name(LEASES.name)}", "changed", expected)]
-    assert run(leases, "SELECT * FROM leases") == [{"name": "n", "holder": "h", "expires_at": None}]
-    assert "waiting" not in {step.state for step in migrate_tables(leases, bigquery_settings)}
+    assert changed == [Step(f"table {principals.name(TENANT_PRINCIPALS.name)}", "changed", expected)]
+    assert run(principals, "SELECT * FROM tenant_principals") == [{"principal": "p", "user_id": None}]
+    assert "waiting" not in {step.state for step in migrate_tables(principals, bigquery_settings)}
 
 
 OTHERS = [
     pytest.param(
-        "(name STRING NOT NULL, holder INT64 NOT NULL, expires_at TIMESTAMP, PRIMARY KEY (name) NOT ENFORCED)",
-        "column holder INT64",
-        "column holder STRING",
+        "(principal STRING NOT NULL, user_id INT64 NOT NULL, PRIMARY KEY (principal) NOT ENFORCED)",
+        "column user_id INT64",
+        "column user_id STRING",
         id="another type",
     ),
     pytest.param(
-        "(name STRING, holder STRING, expires_at TIMESTAMP, note STRING, PRIMARY KEY (name) NOT ENFORCED)",
+        "(principal STRING, user_id STRING, note STRING, PRIMARY KEY (principal) NOT ENFORCED)",
         "column note STRING",
         "column note no such column",
         id="a column that is declared no more",
     ),
     pytest.param(
-        "(name STRING, holder STRING, expires_at TIMESTAMP, PRIMARY KEY (name) NOT ENFORCED)"
-        " PARTITION BY DATE(expires_at)",
-        "partitioning DATE(expires_at)",
+        "(principal STRING, user_id STRING, PRIMARY KEY (principal) NOT ENFORCED) PARTITION BY _PARTITIONDATE",
+        "partitioning DAY of arrival",
         "partitioning none",
         id="another partitioning",
     ),
@@ -108,35 +109,35 @@ OTHERS = [
 
 @pytest.mark.parametrize(("columns", "found", "expected"), OTHERS)
 def test_a_change_that_would_lose_rows_is_refused_before_anything_is_done(
-    leases: Warehouse, bigquery_settings: Settings, columns: str, found: str, expected: str
+    principals: Warehouse, bigquery_settings: Settings, columns: str, found: str, expected: str
 ) -> None:
-    run(leases, f"DROP TABLE leases; CREATE TABLE leases {columns}; DROP TABLE ledger")
+    run(principals, f"DROP TABLE tenant_principals; CREATE TABLE tenant_principals {columns}; DROP TABLE ledger")
     with pytest.raises(StorageError) as caught:
-        migrate_tables(leases, bigquery_settings, apply_changes=True)
-    assert caught.value.object == f"table {leases.name(LEASES.name)}"
+        migrate_tables(principals, bigquery_settings, apply_changes=True)
+    assert caught.value.object == f"table {principals.name(TENANT_PRINCIPALS.name)}"
     assert (caught.value.found, caught.value.expected) == (found, expected)
     assert "Nothing was changed" in caught.value.remedy
     with pytest.raises(PipelineError, match="Not found: Table"):
-        run(leases, "SELECT 1 FROM ledger")
+        run(principals, "SELECT 1 FROM ledger")
 
 
 @pytest.mark.parametrize(
     ("made", "what"),
     [
-        ("(name STRING, holder STRING, expires_at TIMESTAMP)", "primary key"),
+        ("(principal STRING, user_id STRING)", "primary key"),
         (
-            "(name STRING, holder STRING, expires_at TIMESTAMP, PRIMARY KEY (name) NOT ENFORCED) CLUSTER BY holder",
+            "(principal STRING, user_id STRING, PRIMARY KEY (principal) NOT ENFORCED) CLUSTER BY user_id",
             "clustering",
         ),
     ],
 )
 def test_what_can_be_mended_without_losing_rows_is_mended(
-    leases: Warehouse, bigquery_settings: Settings, made: str, what: str
+    principals: Warehouse, bigquery_settings: Settings, made: str, what: str
 ) -> None:
-    run(leases, f"DROP TABLE leases; CREATE TABLE leases {made}")
-    steps = migrate_tables(leases, bigquery_settings, apply_changes=True)
+    run(principals, f"DROP TABLE tenant_principals; CREATE TABLE tenant_principals {made}")
+    steps = migrate_tables(principals, bigquery_settings, apply_changes=True)
     assert [step.detail.startswith(what) for step in steps if step.state == "changed"] == [True]
-    assert "changed" not in {step.state for step in migrate_tables(leases, bigquery_settings, apply_changes=True)}
+    assert "changed" not in {step.state for step in migrate_tables(principals, bigquery_settings, apply_changes=True)}
 
 
 def test_a_dataset_at_another_place_is_refused(migrated: Warehouse, bigquery_settings: Settings) -> None:

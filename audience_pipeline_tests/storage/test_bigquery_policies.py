@@ -18,6 +18,8 @@ from audience_pipeline.tables.bigquery import KEPT
 
 ANNA, BERT = "anna@acme.example", "bert@bolt.example"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def migrated(bigquery_endpoint: dict[str, Any], bigquery_settings: Settings) -> Iterator[Warehouse]:

@@ -1,4 +1,4 @@
-"""One emulator for many processes: shared while anybody uses it, gone when the last has left or was killed."""
+"""An emulator for a process: there while it is used, gone when its user has left, failed or was killed."""
 
 import json
 import os
@@ -14,15 +14,15 @@ import pytest
 from audience_pipeline.errors import StorageError
 from audience_pipeline_tests.bigquery import unavailable
 from emulator.installation import ROOT, Installation
+from emulator.keeping import started_emulator
 from emulator.process import clean_environment
-from emulator.sharing import shared_emulator
 
 PATIENCE_SECONDS = 60
 
 USER = """
 import pathlib, sys
-from emulator.sharing import shared_emulator
-with shared_emulator(pathlib.Path(sys.argv[1])) as endpoint:
+from emulator.keeping import started_emulator
+with started_emulator(pathlib.Path(sys.argv[1])) as endpoint:
     print(endpoint.api, flush=True)
     sys.stdin.read()
 """
@@ -52,15 +52,10 @@ def answers(api: str) -> bool:
         return False
 
 
-def test_all_processes_get_one_emulator_and_the_last_one_ends_it(tmp_path: Path) -> None:
-    with user(tmp_path) as first, user(tmp_path) as second:
-        api = address(first)
-        assert address(second) == api
-        first.communicate("")
-        assert answers(api)
-        second.communicate("")
-    assert not answers(api)
-    assert not (tmp_path / "endpoint.json").exists()
+def test_it_answers_inside_the_block_and_is_gone_afterwards(tmp_path: Path) -> None:
+    with started_emulator(tmp_path) as endpoint:
+        assert answers(endpoint.api)
+    assert not answers(endpoint.api)
 
 
 def test_a_killed_user_leaves_no_emulator_behind(tmp_path: Path) -> None:
@@ -71,24 +66,29 @@ def test_a_killed_user_leaves_no_emulator_behind(tmp_path: Path) -> None:
     while answers(api):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    with shared_emulator(tmp_path) as endpoint:
-        assert answers(endpoint.api)
 
 
 def test_nothing_of_the_environment_that_google_reads_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "key.json")
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "http://elsewhere")
-    assert clean_environment() == {
-        name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "BIGQUERY_"))
-    }
+    reaching = clean_environment()
+    assert {"GOOGLE_APPLICATION_CREDENTIALS", "BIGQUERY_EMULATOR_HOST"}.isdisjoint(reaching)
+    assert reaching["PATH"] == os.environ["PATH"]
+
+
+def test_one_that_does_not_come_up_is_named_with_its_log(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a directory is to be", encoding="utf-8")
+    with pytest.raises(StorageError, match=r"keeper\.log: found an emulator that did not come up"):  # noqa: SIM117
+        with started_emulator(tmp_path):
+            pass
 
 
 def test_one_that_is_not_installed_is_named_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emulator.sharing.Installation", lambda: Installation(tmp_path / "nowhere"))
+    monkeypatch.setattr("emulator.keeping.Installation", lambda: Installation(tmp_path / "nowhere"))
     with (
         pytest.raises(StorageError, match=r"found no BigQuery emulator.*Run `make emulator`"),
-        shared_emulator(tmp_path),
+        started_emulator(tmp_path),
     ):
         pass
