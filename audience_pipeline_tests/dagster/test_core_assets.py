@@ -9,12 +9,14 @@ import pyarrow as pa
 import pytest
 
 from audience_pipeline import open_store
+from audience_pipeline.ingest.files import Landing
+from audience_pipeline.ingest.folds import fold_unfolded
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import Change
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS, SOURCES, USERS, Table
 from audience_pipeline_tests.dagster.runs import MONTHS, failure, fold, land, materialize, metadata
 from audience_pipeline_tests.storage import builders
-from audience_pipeline_tests.storage.builders import JULY, JUNE, MAY, one, put_references, stored, uuid
+from audience_pipeline_tests.storage.builders import JULY, JUNE, MAY, NOW, one, put_references, stored, uuid
 
 
 def files(settings: Settings) -> dict[Path, tuple[int, int]]:
@@ -66,6 +68,21 @@ def test_a_file_is_folded_once_runs_have_folded_all_its_months(settings: Setting
         assert len(store.landing.unfolded(AUDIENCES)) == 2
         fold(settings, AUDIENCES, months="2025-05")
         assert store.landing.unfolded(AUDIENCES) == []
+
+
+@pytest.mark.parametrize("first", ["dagster", "ingest"])
+def test_what_dagster_and_ingest_both_fold_is_stored_once(settings: Settings, first: str) -> None:
+    land(settings, AUDIENCES, builders.audience(1), builders.audience(2, created_at=JUNE, updated_at=JUNE))
+    with open_store(settings) as store:
+        landing = Landing(store, settings, lambda: NOW)
+        if first == "ingest":
+            assert [result.inserted for result in fold_unfolded(landing, AUDIENCES).values()] == [2]
+        reported = metadata(fold(settings, AUDIENCES, months="2025-05"), "audiences")
+        assert (reported["inserted"], reported["unchanged"]) == ((0, 1) if first == "ingest" else (1, 0))
+        assert [result.unchanged for result in fold_unfolded(landing, AUDIENCES).values()] == (
+            [] if first == "ingest" else [1]
+        )
+        assert set(stored(store)) == {uuid(1), uuid(2)}
 
 
 def test_a_table_without_months_is_folded_as_a_whole_and_refusals_are_counted(settings: Settings) -> None:

@@ -73,6 +73,14 @@ def test_files_are_folded_in_the_order_they_landed(place: Place) -> None:
     assert {row["user_id"]: row["organization"] for row in place.rows("users")} == {"user123": "two", "another": None}
 
 
+def test_a_file_of_which_every_record_was_refused_has_nothing_to_fold(place: Place, tmp_path: Path) -> None:
+    sent = write(tmp_path / "a.ndjson", [b"broken"])
+    write(place.settings.landing_dir / "audiences" / "a.ndjson", [b"broken"])
+    place.land()
+    assert place.store.landing.unfolded(AUDIENCES) == []
+    assert place.ingest_file("audiences", sent) == IngestReport("audiences", read=1, rejected=1)
+
+
 def test_a_table_does_not_fold_what_landed_in_another(place: Place) -> None:
     place.drop("audiences", "a.ndjson", [audience(1)])
     place.land()

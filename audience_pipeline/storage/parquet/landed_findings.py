@@ -52,6 +52,6 @@ def _unfolded(core: Core) -> Iterator[Finding]:
             LANDED[source].name,
             found=f"{files} whose records are not known to be in {source} (first: {first})",
             expected=f"every landed record folded into {source}",
-            remedy=f"Materialize {source}, or run `audience-pipeline ingest {source} FILE` with any file of it.",
+            remedy=f"Materialize {source}, or run `audience-pipeline refold {source}`.",
             harmless=True,
         )

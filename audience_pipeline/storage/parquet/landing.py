@@ -89,10 +89,15 @@ class ParquetLanding:
         return self.months(entry)
 
     def _publish(self, entry: LedgerEntry) -> None:
-        """Rename what the ledger lists into place, as far as it is not there yet, and mark the entry landed."""
-        publish(self._core.layout.root, self._staging(entry), self._paths(entry))
+        """Rename what the ledger lists into place, as far as it is not there yet, and mark the entry landed.
+
+        One without accepted records has nothing to fold.
+        """
+        paths = self._paths(entry)
+        publish(self._core.layout.root, self._staging(entry), paths)
         with self._core.state.transaction() as db:
-            db.execute("UPDATE ledger SET status = 'landed' WHERE number = ?", (entry.number,))
+            status = "landed" if paths else "folded"
+            db.execute("UPDATE ledger SET status = ? WHERE number = ?", (status, entry.number))
 
     def months(self, entry: LedgerEntry) -> frozenset[int]:
         """Return the months of an entry; see the contract."""
