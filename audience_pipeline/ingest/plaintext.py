@@ -173,7 +173,7 @@ def _plaintext(path: Path, number: int) -> SecurityError:
 def _doubtful(path: Path, number: int) -> SecurityError:
     return SecurityError(
         path,
-        found=f"a refused line that may hold a secret in plaintext, line {number}",
+        found=f"line {number}, which was refused and may hold a secret in plaintext",
         expected="a file that can be kept as it is",
         remedy="Its accepted records landed. Correct the line, pass platforms through `audience-pipeline credentials"
         " seal`, land what comes out, and remove this file.",
