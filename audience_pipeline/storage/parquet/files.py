@@ -26,7 +26,7 @@ from audience_pipeline.storage.months import MONTH
 from audience_pipeline.storage.parquet.durable import publish, write_file
 from audience_pipeline.storage.parquet.layout import Layout, Partition, relative_path
 from audience_pipeline.tables import Table
-from audience_pipeline.tables.arrow import arrow_schema
+from audience_pipeline.tables.arrow import arrow_schema, without_rows
 
 PATH = "_path"
 """Name of the helper column that holds the path of a row's file."""
@@ -39,7 +39,7 @@ Done = TypeVar("Done")
 def read_files(table: Table, paths: Sequence[Path]) -> pl.DataFrame:
     """Return the rows of partition files, in the order given."""
     if not paths:
-        return pl.DataFrame(arrow_schema(table).empty_table())
+        return pl.DataFrame(without_rows(arrow_schema(table)))
     try:
         frame = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False).collect(engine="in-memory")
     except OSError as error:
@@ -109,7 +109,7 @@ class Staging:
         runs = frame.group_by(["user_id", MONTH], maintain_order=True).len()
         schema = arrow_schema(table)
         rows = frame.select(table.column_names).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
-        parts = {partition: schema.empty_table() for partition in empty}
+        parts = {partition: without_rows(schema) for partition in empty}
         start = 0
         for user_id, month, length in runs.iter_rows():
             parts[Partition(user_id, month)] = rows.slice(start, length)

@@ -12,13 +12,13 @@ from uuid import uuid4
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audience_pipeline.errors import CorruptionError, storage_errors
 from audience_pipeline.storage.contract import LedgerEntry
+from audience_pipeline.storage.months import MONTH, with_month
 from audience_pipeline.tables import Table
-from audience_pipeline.tables.arrow import arrow_schema
+from audience_pipeline.tables.arrow import arrow_schema, without_rows
 
 GROUP_BYTES = 24 * 2**20
 """Uncompressed bytes of landed records that are held at once; merging them takes a small multiple."""
@@ -55,17 +55,17 @@ def by_month(table: Table, rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     if not table.by_month:
         yield 0, rows
         return
-    created = rows.column("created_at")
-    months = pc.add(pc.multiply(pc.year(created), 100), pc.month(created))
-    for month in sorted(pc.unique(months).to_pylist()):
-        yield month, rows.filter(pc.equal(months, month))
+    created = pl.Series("created_at", rows.column("created_at"))
+    months = with_month(table, created.to_frame())[MONTH]
+    for month in months.unique().sort():
+        yield month, rows.filter((months == month).to_arrow())
 
 
 def read_parts(table: Table, paths: Sequence[Path]) -> pa.Table:
     """Return the rows of landed parts, in the order given."""
     schema = arrow_schema(table)
     read = [_read(path).replace_schema_metadata(None).cast(schema) for path in paths]
-    return pa.concat_tables([schema.empty_table(), *read])
+    return pa.concat_tables([without_rows(schema), *read])
 
 
 def in_groups(table: Table, paths: Sequence[Path], scratch: Path) -> Iterator[pa.Table]:
@@ -101,9 +101,9 @@ def _by_user(table: Table, parts: Sequence[Path], buckets: int, scratch: Path) -
             writers = [pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) for path in paths]
             for part in parts:
                 rows = read_parts(table, [part])
-                bucket = (pl.Series(rows.column("user_id")).hash() % buckets).to_arrow()
+                bucket = pl.Series(rows.column("user_id")).hash() % buckets
                 for number, writer in enumerate(writers):
-                    writer.write_table(rows.filter(pc.equal(bucket, number)))
+                    writer.write_table(rows.filter((bucket == number).to_arrow()))
             for writer in writers:
                 writer.close()
         for path in paths:

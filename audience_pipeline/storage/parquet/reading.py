@@ -20,7 +20,7 @@ from audience_pipeline.storage.parquet.layout import Partition, relative_path
 from audience_pipeline.storage.parquet.steady import damage_told, steady
 from audience_pipeline.storage.selection import declared, directions, month_range, predicates
 from audience_pipeline.tables import Table
-from audience_pipeline.tables.arrow import arrow_schema
+from audience_pipeline.tables.arrow import arrow_schema, without_rows
 
 
 def files(core: Core, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None) -> list[str]:
@@ -75,7 +75,7 @@ def select(
     schema = pa.schema([arrow_schema(table).field(name) for name in columns])
     conditions, values = _conditions(where)
     if not paths:
-        return schema.empty_table()
+        return without_rows(schema)
     statement = f"SELECT {_names(columns)} FROM read_parquet(?, hive_partitioning = false){conditions}"  # noqa: S608 - declared names only
     if query.order_by:
         ordered = directions(table, query.order_by)
