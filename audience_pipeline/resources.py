@@ -29,11 +29,13 @@ def now() -> datetime:
 @dg.resource(required_resource_keys={"settings"}, description="The configured store, open while a run lasts.")
 @contextmanager
 def store(context: dg.InitResourceContext) -> Iterator["TableStore"]:
-    """Open the store the settings name, with its catalog for analysts, and close it at the end of the run."""
+    """Open the store the settings name, with a catalog of its files for analysts; close it at the end of the run."""
     from audience_pipeline.queries.catalog import ensure_catalog  # noqa: PLC0415 - DuckDB is only needed by runs
 
-    with open_store(context.resources.settings) as opened:
-        ensure_catalog(opened.root)
+    settings: Settings = context.resources.settings
+    with open_store(settings) as opened:
+        if settings.backend == "parquet":
+            ensure_catalog(settings.data_dir.absolute())
         yield opened
 
 

@@ -63,9 +63,9 @@ def demo(
 
 
 def _run(place: "Place", loop: "Loop") -> None:
-    from audience_pipeline.storage import open_store
+    from audience_pipeline.storage import open_files
 
-    with open_store(place.settings) as store:
+    with open_files(place.settings) as store:
         before = loop.digests(store)
         with _step("Generating records, sealing credentials, writing landing files"):
             loop.generate()

@@ -83,7 +83,8 @@ def _landing() -> "Iterator[Landing]":
 
     settings = load_settings()
     with open_store(settings) as store:
-        ensure_catalog(store.root)
+        if settings.backend == "parquet":
+            ensure_catalog(settings.data_dir.absolute())
         yield Landing(store, settings, lambda: datetime.now(UTC), _progress())
 
 

@@ -50,7 +50,8 @@ def _verified(settings: "Settings", *, repair: bool) -> "list[Finding]":
     from audience_pipeline.storage.parquet.opening import require_directory
     from audience_pipeline.storage.parquet.verify import STATE_DAMAGE
 
-    require_directory(settings.data_dir)
+    if settings.backend == "parquet":
+        require_directory(settings.data_dir)
     with open_store(settings, reading=not repair) as store:
         findings = store.verify(repair=repair)
     if not repair or STATE_DAMAGE not in {finding.kind for finding in findings}:
@@ -90,12 +91,12 @@ def vacuum() -> None:
     For a quiet moment: a reader at work may be about to open them.
     """
     from audience_pipeline.settings import load_settings
-    from audience_pipeline.storage import open_store
+    from audience_pipeline.storage import open_files
     from audience_pipeline.storage.parquet.opening import require_directory
 
     settings = load_settings()
     require_directory(settings.data_dir)
-    with open_store(settings) as store:
+    with open_files(settings) as store:
         removed = store.vacuum()
     for path in removed:
         typer.echo(path)

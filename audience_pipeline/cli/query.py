@@ -42,12 +42,12 @@ def query(
 ) -> None:
     """Answer one of the documented access patterns."""
     from audience_pipeline.queries import PATTERNS, run
-    from audience_pipeline.storage import open_store
+    from audience_pipeline.storage import open_files
     from audience_pipeline.tables import LogicalType
 
     options: dict[str, Any] = {"user_id": user_id, "audience_id": audience_id, "since": since, "limit": limit}
     given = {option: value for option, value in options.items() if value is not None}
-    with open_store(reading=True) as store:
+    with open_files(reading=True) as store:
         rows = run(store, name, include_archive=include_archive, **given)
         if not include_archive:
             _mention_archived(store, name, given)

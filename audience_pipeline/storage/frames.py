@@ -25,11 +25,11 @@ from audience_pipeline.tables.tenant import user_id_problem
 _SHOWN = 3
 
 
-def prepare(table: Table, rows: pa.Table, position: int, *, canonical: bool = False) -> pl.DataFrame:
+def prepare(table: Table, rows: pa.Table, position: int | None, *, canonical: bool = False) -> pl.DataFrame:
     """Return ``rows`` with the declared columns in canonical form, ``_row``, ``landed_position`` and ``_month``.
 
-    ``position`` is given to rows without one. ``canonical`` says that JSON texts come from landing, which made them so;
-    that secrets are sealed is never taken on trust.
+    ``position`` is given to rows without one; None leaves them without. ``canonical`` says that JSON texts come from
+    landing, which made them so; that secrets are sealed is never taken on trust.
     Raises RefusedError (or SecurityError, for secrets in plain text) where the frame breaks the declaration.
     """
     _check_names(table, rows)
@@ -103,9 +103,9 @@ def _castable(wanted: LogicalType, kind: pl.DataType) -> bool:
             return isinstance(kind, pl.String | pl.Categorical | pl.Enum | pl.Null)
 
 
-def _position(frame: pl.DataFrame, position: int) -> pl.Expr:
+def _position(frame: pl.DataFrame, position: int | None) -> pl.Expr:
     if POSITION in frame.columns:
-        return pl.col(POSITION).cast(pl.Int64).fill_null(position)
+        return pl.col(POSITION).cast(pl.Int64).fill_null(pl.lit(position, pl.Int64))
     return pl.lit(position, pl.Int64).alias(POSITION)
 
 

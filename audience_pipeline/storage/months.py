@@ -9,8 +9,13 @@ import polars as pl
 
 from audience_pipeline.tables import Table
 
+_MONTHS = 12
 MONTH = "_month"
 """Name of the helper column that holds a row's month as ``yyyymm`` (0 without months)."""
+
+
+FIRST_MONTH, LAST_MONTH = 1_01, 9998_12
+"""The first and the last month that times can be of, with one to spare for the bound after the last."""
 
 
 def with_month(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -33,8 +38,7 @@ def month_text(month: int) -> str:
 
 def month_bounds(first: int, last: int) -> tuple[datetime, datetime]:
     """Return the first instant of month ``first`` and the first one after month ``last``, in UTC."""
-    end = last + 1 if last % 100 < 12 else last + 89  # noqa: PLR2004 - months of a year
-    return _start(first), _start(end)
+    return _start(first), _start(last + 1 if last % 100 < _MONTHS else last + 100 - _MONTHS + 1)
 
 
 def _start(month: int) -> datetime:

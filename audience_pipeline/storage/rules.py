@@ -75,7 +75,7 @@ def _inadmissible(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) ->
     return {row: first_status_problem(table, status) for row, status in found.select(ROW, "status").iter_rows()}
 
 
-def _version(table: Table) -> pl.Expr:
+def version_of(table: Table) -> pl.Expr:
     """Return the version as a timestamp in ms named ``_version``, null where a record has none."""
     if table.version is None:
         return pl.lit(None, pl.Datetime("ms")).alias("_version")
@@ -89,7 +89,7 @@ def _version(table: Table) -> pl.Expr:
 def _measured(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """Add the version and the digest content is compared by."""
     digests = application_digests(table, frame.select(table.column_names).to_arrow())
-    return frame.with_columns(_version(table), pl.Series("_digest", [digest.hex() for digest in digests], pl.String))
+    return frame.with_columns(version_of(table), pl.Series("_digest", [digest.hex() for digest in digests], pl.String))
 
 
 def _against_base(table: Table, incoming: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
@@ -133,7 +133,9 @@ def _settle(table: Table, held: pl.DataFrame, problems: Mapping[int, Problem]) -
     The newest may say again what the base says, after others that said something else: then nothing is to be written.
     """
     rank = pl.when(pl.col("_version").is_null()).then(POSITION).alias("_rank")
-    ranked = held.lazy().filter("_outranks").with_columns(rank).sort("_version", "_rank", "_digest", nulls_last=False)
+    ranked = (
+        held.lazy().filter("_outranks").with_columns(rank).sort("_version", "_rank", "_digest", ROW, nulls_last=False)
+    )
     newest = ranked.group_by(table.key).agg(pl.col(ROW, "_digest", "_beats").last()).filter("_beats")
     winner = newest.select(table.key, pl.col(ROW).alias("_winner"), pl.col("_digest").alias("_won"))
     final = pl.coalesce("_won", "_digest" + _BASE)

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from audience_pipeline.errors import UsageError
 from audience_pipeline.storage.contract import Predicate, Query
-from audience_pipeline.storage.months import month_of
+from audience_pipeline.storage.months import FIRST_MONTH, LAST_MONTH, month_of
 from audience_pipeline.tables import Table
 
 _OPERATORS = {"=", "!=", "<", "<=", ">", ">=", "in"}
 _INSTANT = timedelta(microseconds=1)
-_ALL_MONTHS = (0, 999_999)
 
 
 def declared(table: Table, names: Sequence[str]) -> list[str]:
@@ -66,7 +65,7 @@ def month_range(table: Table, query: Query) -> tuple[int, int] | None:
     """Return the months a query can find rows in, first and last, or None where the table has no months."""
     if not table.by_month:
         return None
-    first, last = query.months or _ALL_MONTHS
+    first, last = query.months or (FIRST_MONTH, LAST_MONTH)
     if query.since is not None:
         first = max(first, month_of(naive(query.since)))
     if query.until is not None:

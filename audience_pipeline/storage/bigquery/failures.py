@@ -175,7 +175,7 @@ _CASES = (
     _case("quotaExceeded rateLimitExceeded jobRateLimitExceeded", "", _quota),
     _case("accessDenied billingNotEnabled forbidden", "", _denied),
     _case("duplicate", "already exists", _overtaken),
-    _case("", r"could not serialize|concurrent update|transaction.*(aborted|conflict)", _overtaken),
+    _case("", r"could not serialize|concurrent update|failed to commit|transaction.*(aborted|conflict)", _overtaken),
     _case("backendError internalError jobBackendError jobInternalError tableUnavailable", "", _busy),
     _case("invalidQuery invalid", r"unrecognized name|no such (field|column)|(not present|not found) in", _drifted),
     _case("invalidQuery invalid", r"schema|cannot be (inserted|assigned)|wrong column count|has type", _drifted),

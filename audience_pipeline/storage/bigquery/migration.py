@@ -15,6 +15,7 @@ from audience_pipeline.errors import StorageError
 from audience_pipeline.settings import Settings, variable
 from audience_pipeline.storage.bigquery.client import Warehouse
 from audience_pipeline.storage.bigquery.drift import Difference, differences
+from audience_pipeline.storage.bigquery.fences import make_fences
 from audience_pipeline.storage.bigquery.placing import VIEWS_SUFFIX, placed, placed_file
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.bigquery import KEPT
@@ -73,10 +74,13 @@ class Migration:
         if missing:
             texts = [placed_file(f"tables/{name}.sql", self._settings) for name in missing]
             self._run("\n".join(texts), f"tables of {self._warehouse.dataset}")
-        return [
+        steps = [
             self._compared(stored[name], drifted[name], apply_changes) if name in stored else self._made(name)
             for name in _BY_NAME
         ]
+        if all(step.state != "waiting" for step in steps):
+            make_fences(self._warehouse)
+        return steps
 
     def _datasets(self) -> list[Step]:
         return [self._dataset(self._warehouse.dataset), self._dataset(self._views)]
