@@ -115,9 +115,10 @@ def part(source: Source, offset: int, length: int) -> bytes:
         StorageError: it cannot be read, or is not the file that was identified.
     """
     with storage_errors(source.path), source.path.open("rb", buffering=0) as file:
+        data = os.pread(file.fileno(), length, offset)
         if _stamp(os.fstat(file.fileno())) != source.stamp:
             raise _changed(source.path)
-        return os.pread(file.fileno(), length, offset)
+    return data
 
 
 class _Reader:

@@ -4,28 +4,38 @@ Belongs here: the worker processes, and how blocks and rows get to them and back
 process that has used polars hangs. They import little, and at most a few blocks are on their way at once, so memory
 stays bounded. Pipes between processes are slow, and would cost as much as judging: a worker reads a plain file itself,
 and leaves accepted rows in a scratch file that is mapped here.
+
+A worker that is killed ends the landing with an error; a landing that is killed ends its workers, who would else wait
+for its next block for ever.
 """
 
 import gc
 import multiprocessing
+import os
+import shutil
+import signal
 import sys
-import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.abc import MetaPathFinder
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 import pyarrow as pa
 
+from audience_pipeline.errors import StorageError, storage_errors
 from audience_pipeline.ingest.chunks import Chunk, Chunks, RefusedLine, passed_over
 from audience_pipeline.ingest.lines import Block, LongLine
 from audience_pipeline.ingest.records import Records
 from audience_pipeline.ingest.rules import Limits
 from audience_pipeline.ingest.secrets import has_secrets
 from audience_pipeline.ingest.sources import Source, part
-from audience_pipeline.tables import TABLES
+from audience_pipeline.tables import TABLES, Table
 from audience_pipeline.tables.arrow import without_rows
 
 PROCESSES = 2
@@ -45,16 +55,15 @@ def judged(
 
     ``size`` is that of the whole stream and decides whether worker processes are worth their start; from a plain file,
     its ``source``, they read for themselves. Tables with secrets stay in this process: keys are not handed around.
+
+    Raises:
+        StorageError: a worker was killed, or the system's temporary directory has no room.
     """
     if size < WORTHWHILE_BYTES or has_secrets(chunks.table):
         for piece in pieces:
             yield _alone(piece, chunks) if isinstance(piece, LongLine) else (piece, chunks.judge(piece))
         return
-    context = multiprocessing.get_context("spawn")
-    with (
-        tempfile.TemporaryDirectory(prefix="audience-pipeline-") as scratch,
-        ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(chunks.table.name, limits)) as pool,
-    ):
+    with _workers(chunks.table, limits) as (pool, scratch):
         waiting: deque[_Waiting] = deque()
         for piece in pieces:
             waiting.append(_submitted(pool, piece, source, scratch))
@@ -62,6 +71,31 @@ def judged(
                 yield _collected(*waiting.popleft(), chunks)
         while waiting:
             yield _collected(*waiting.popleft(), chunks)
+
+
+@contextmanager
+def _workers(table: Table, limits: Limits) -> Iterator[tuple[ProcessPoolExecutor, str]]:
+    """Have worker processes, and a scratch directory, for as long as there are blocks to judge."""
+    with storage_errors("temporary directory"):
+        scratch = TemporaryDirectory(prefix="audience-pipeline-", dir=gettempdir())
+    context = multiprocessing.get_context("spawn")
+    with scratch as directory:
+        pool = ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(table.name, limits, directory))
+        try:
+            yield pool, directory
+        except BrokenProcessPool as error:
+            raise _killed(table) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _killed(table: Table) -> StorageError:
+    return StorageError(
+        f"{table.name}, worker process",
+        found="a process that ended before its work, as when the system runs out of memory",
+        expected=f"{PROCESSES} processes that judge records to the end of the file",
+        remedy="Free some memory and run again; nothing of the file was landed.",
+    )
 
 
 def _submitted(pool: ProcessPoolExecutor, piece: Block | LongLine, source: Source | None, scratch: str) -> _Waiting:
@@ -79,9 +113,9 @@ def _collected(piece: Block | LongLine, future: "Future[_Left] | None", chunks: 
         return _alone(piece, chunks)
     assert future is not None, "a block was not submitted"  # noqa: S101 - for the type checker
     read, left, refused = future.result()
-    with pa.memory_map(str(left)) as mapped, pa.ipc.open_stream(mapped) as stream:
+    with storage_errors(left), pa.memory_map(str(left)) as mapped, pa.ipc.open_stream(mapped) as stream:
         rows = stream.read_all()
-    left.unlink()
+        left.unlink()
     return piece, Chunk(read, rows, refused)
 
 
@@ -98,12 +132,26 @@ class _WithoutPandas(MetaPathFinder):
             raise ModuleNotFoundError(name=fullname)
 
 
-def _start(table: str, limits: Limits) -> None:
-    """Make this process ready to judge. Records hold no cycles, so looking for some is time lost."""
+def _start(table: str, limits: Limits, scratch: str) -> None:
+    """Make this process ready to judge. Records hold no cycles, so looking for some is time lost.
+
+    An interrupt from the terminal reaches all processes at once, and the one that started this one deals with it.
+    """
     global _chunks  # noqa: PLW0603 - what a worker process is made for
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(scratch,), daemon=True).start()
     gc.disable()
     sys.meta_path.insert(0, _WithoutPandas())
     _chunks = Chunks(TABLES[table], Records(TABLES[table], limits))
+
+
+def _end_with_parent(scratch: str) -> None:
+    """End this process once the one that started it is gone, be it killed, and clear up for it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is no worker process"  # noqa: S101 - for the type checker
+    parent.join()
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(1)
 
 
 def _judge_part(source: Source, block: Block, left: Path) -> _Left:
@@ -113,6 +161,6 @@ def _judge_part(source: Source, block: Block, left: Path) -> _Left:
 def _judge(block: Block, left: Path) -> _Left:
     assert _chunks is not None, "the process was started without its initializer"  # noqa: S101 - for the type checker
     chunk = _chunks.judge(block)
-    with pa.OSFile(str(left), "wb") as file, pa.ipc.new_stream(file, chunk.rows.schema) as writer:
+    with storage_errors(left), pa.OSFile(str(left), "wb") as file, pa.ipc.new_stream(file, chunk.rows.schema) as writer:
         writer.write_table(chunk.rows)
     return chunk.read, left, chunk.refused
