@@ -16,7 +16,7 @@ def read_sql(name: str) -> str:
     """Return the text of one SQL file.
 
     Args:
-        name: its path under `sql/`, such as `queries/user_audiences.sql`.
+        name: its path under `sql/`, such as `queries/duckdb/user_audiences.sql`.
 
     Raises:
         StorageError: this installation has no such file.

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from audience_pipeline.queries import PATTERNS
+from audience_pipeline.queries.dialects import bigquery_sql
 from audience_pipeline.queries.macros import catalog_sql
 from audience_pipeline.settings import Settings, variable
 from audience_pipeline.tables.bigquery import KEPT, policies_file, table_file, views_file
@@ -48,6 +50,7 @@ DERIVED: dict[str, Callable[[], str]] = {
     "sql/bigquery/views.sql": views_file,
     "sql/duckdb/catalog.sql": catalog_sql,
     **{f"sql/bigquery/tables/{table.name}.sql": partial(table_file, table) for table in KEPT},
+    **{f"sql/{pattern.path('bigquery')}": partial(bigquery_sql, pattern) for pattern in PATTERNS.values()},
 }
 """Path from the repository's top, and what renders the file."""
 

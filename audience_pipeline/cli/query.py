@@ -13,7 +13,10 @@ from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
 from audience_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from audience_pipeline.queries import FileStore
+    import pyarrow as pa
+
+    from audience_pipeline.queries.answers import QueryStore
+    from audience_pipeline.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -42,12 +45,12 @@ def query(
 ) -> None:
     """Answer one of the documented access patterns."""
     from audience_pipeline.queries import PATTERNS, run
-    from audience_pipeline.storage import open_files
+    from audience_pipeline.storage import open_store
     from audience_pipeline.tables import LogicalType
 
     options: dict[str, Any] = {"user_id": user_id, "audience_id": audience_id, "since": since, "limit": limit}
     given = {option: value for option, value in options.items() if value is not None}
-    with open_files(reading=True) as store:
+    with open_store(reading=True) as store:
         rows = run(store, name, include_archive=include_archive, **given)
         if not include_archive:
             _mention_archived(store, name, given)
@@ -55,7 +58,7 @@ def query(
     print_rows(rows, output, json_columns)
 
 
-def _mention_archived(store: "FileStore", name: str, given: dict[str, Any]) -> None:
+def _mention_archived(store: "QueryStore", name: str, given: dict[str, Any]) -> None:
     from audience_pipeline.queries import count_archived
 
     if count := count_archived(store, name, **given):
@@ -65,22 +68,30 @@ def _mention_archived(store: "FileStore", name: str, given: dict[str, Any]) -> N
 
 def sql(
     statement: Annotated[
-        str, typer.Argument(metavar="STATEMENT", help="One SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement.")
+        str, typer.Argument(metavar="STATEMENT", help="One SELECT; in DuckDB also DESCRIBE, SHOW, SUMMARIZE, EXPLAIN.")
     ],
     user_id: Annotated[str | None, typer.Option(help="Not in this version: a session sealed to one user.")] = None,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Run a SELECT over all users' tables.
 
-    The dialect is DuckDB's, the views are those of the catalog (docs/analysts.md).
+    Dialect and views are those of the backend: DuckDB's with the catalog, or BigQuery's (docs/analysts.md).
     """
-    from audience_pipeline.queries.statements import read
     from audience_pipeline.settings import load_settings
 
     if user_id is not None:
         raise _not_sealed(user_id)
-    rows, json_columns = read(load_settings().data_dir, statement)
+    rows, json_columns = _read(load_settings(), statement)
     print_rows(rows, output, json_columns)
+
+
+def _read(settings: "Settings", statement: str) -> "tuple[pa.Table, frozenset[str]]":
+    """Return what a statement finds and which columns are JSON, from the configured backend."""
+    from audience_pipeline.queries import statements, warehouse_statements
+
+    if settings.backend == "bigquery":
+        return warehouse_statements.read(settings, statement)
+    return statements.read(settings.data_dir, statement)
 
 
 def _not_sealed(user_id: str) -> UsageError:

@@ -3,7 +3,7 @@
 `run` answers a pattern; the catalog is written by `audience_pipeline.queries.catalog`.
 """
 
-from audience_pipeline.queries.answers import FileStore, count_archived, run
+from audience_pipeline.queries.answers import count_archived, run
 from audience_pipeline.queries.patterns import PATTERNS, AccessPattern
 
-__all__ = ["PATTERNS", "AccessPattern", "FileStore", "count_archived", "run"]
+__all__ = ["PATTERNS", "AccessPattern", "count_archived", "run"]

@@ -30,7 +30,7 @@ def catalog_sql() -> str:
 
 def _macro(pattern: AccessPattern) -> list[str]:
     name = pattern.name.replace("-", "_")
-    text = re.sub(r"\$(\w+)", lambda match: ARGUMENTS[match[1]], pattern.sql.strip())
+    text = re.sub(r"\$(\w+)", lambda match: ARGUMENTS[match[1]], pattern.sql("duckdb").strip())
     relation = reader(pattern.table, _path(pattern))
     statement = (
         f"CREATE MACRO {name}({', '.join(_arguments(pattern))}) AS TABLE\n"

@@ -1,29 +1,35 @@
 """The documented access patterns: their names, parameters and SQL files, and how arguments are checked.
 
 Belongs here: what a pattern asks for, independent of the backend that answers. Does not belong here: reading. The SQL
-of a pattern is the file in `sql/queries/` that bears its name, over plain table names and named parameters, so
-analysts copy what the package runs. Filters, sorting and limits are the requirement's, plus the key as the last sort
-column: rows of one instant keep their order between two calls.
+of a pattern is the file of its name in `sql/queries/`, one for each dialect, over plain table names and named
+parameters, so analysts copy what the package runs. Filters, sorting and limits are the requirement's, plus the key as
+the last sort column: rows of one instant keep their order between two calls.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Literal, TypeAlias
 
 from audience_pipeline.errors import UsageError
 from audience_pipeline.sqlfiles import read_sql
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS, Table
 
+Dialect: TypeAlias = Literal["duckdb", "bigquery"]
+"""Whose SQL a pattern's file is written in."""
+
 RECENT_LIMIT = 50
 """Rows of recent-distributions unless another limit is asked for, as the requirement has it."""
+
+LARGEST_LIMIT = 2**63 - 1
+"""No limit at all, in the numbers both dialects count rows with."""
 
 PARAMETERS: dict[str, tuple[type, str]] = {
     "user_id": (str, "a user id"),
     "audience_id": (str, "an audience id"),
     "since": (datetime, "a moment, UTC where it has no offset"),
-    "limit": (int, "a number of rows, at least 1"),
+    "limit": (int, "a number of rows, at least 1 and within 64 bits"),
 }
 """Every parameter of a pattern: its Python type, and what an error says was expected."""
 
@@ -52,10 +58,13 @@ class AccessPattern:
         """Names of the columns of an answer, in declared order."""
         return tuple(column.name for column in self.table.columns if not column.secret)
 
-    @cached_property
-    def sql(self) -> str:
-        """The text of the pattern's file."""
-        return read_sql(f"queries/{self.name.replace('-', '_')}.sql")
+    def path(self, dialect: Dialect) -> PurePosixPath:
+        """Return the pattern's file for a dialect, below `sql/`."""
+        return PurePosixPath("queries", dialect, f"{self.name.replace('-', '_')}.sql")
+
+    def sql(self, dialect: Dialect) -> str:
+        """Return the text of the pattern's file for a dialect."""
+        return read_sql(str(self.path(dialect)))
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return a value for each parameter, in the form rows are stored in: lower-case ids, UTC without a zone.
@@ -72,13 +81,11 @@ class AccessPattern:
 
     def _value(self, name: str, value: object) -> object:
         kind, expected = PARAMETERS[name]
-        fits = isinstance(value, kind) and not isinstance(value, bool)
-        if not fits or (isinstance(value, int) and value < 1):
+        stored = _stored(value) if isinstance(value, kind) else None
+        if stored is None:
             where = f"{name} of {self.name}"
             raise UsageError(where, found=repr(value), expected=expected, remedy="Ask again with such a value.")
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-        return value.lower() if name == "audience_id" and isinstance(value, str) else value
+        return stored.lower() if name == "audience_id" and isinstance(stored, str) else stored
 
     def _wrong_parameters(self, surplus: list[str], missing: list[str]) -> UsageError:
         found = [f"{name}, which it does not take" for name in surplus] + [f"no {name}" for name in missing]
@@ -89,6 +96,25 @@ class AccessPattern:
             expected=f"{', '.join(self.needs)}{optional}",
             remedy=f"Ask again with these parameters; it answers: {self.doc}",
         )
+
+
+def _stored(value: object) -> object | None:
+    """Return a value in the form rows are stored in, or None where each backend would refuse it in words of its own."""
+    try:
+        match value:
+            case bool():
+                return None
+            case int():
+                return value if 1 <= value <= LARGEST_LIMIT else None
+            case datetime():
+                return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+            case str():
+                value.encode()
+                return value
+            case _:
+                return None
+    except (OverflowError, UnicodeEncodeError):
+        return None
 
 
 PATTERNS: dict[str, AccessPattern] = {

@@ -27,6 +27,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+BEFORE_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+
+
 def archive(store: ParquetStore, *numbers: int) -> None:
     moved = store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uid(each) for each in numbers], {"archived_at": day(6)})
     assert len(moved.moved) == len(numbers)
@@ -151,18 +154,21 @@ def test_no_archive_is_read_where_there_is_none(store: ParquetStore) -> None:
         run(store, "user-audiences", include_archive=True, user_id=ANA)
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "message"),
-    [
-        ("audiences", {}, "audiences: found no access pattern of this name, expected one of user-audiences"),
-        ("user-audiences", {}, "user-audiences: found no user_id, expected user_id"),
-        ("user-audiences", {"user_id": ANA, "limit": 5}, "found limit, which it does not take, expected user_id"),
-        ("recent-distributions", {"user_id": ANA}, "found no since, expected user_id, since and perhaps limit"),
-        ("recent-distributions", {"user_id": ANA, "since": day(1), "limit": 0}, "found 0, expected a number of rows"),
-        ("recent-distributions", {"user_id": ANA, "since": "2025"}, "found '2025', expected a moment"),
-        ("user-audiences", {"user_id": 5}, "user_id of user-audiences: found 5, expected a user id"),
-    ],
-)
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("audiences", {}, "audiences: found no access pattern of this name, expected one of user-audiences"),
+    ("user-audiences", {}, "user-audiences: found no user_id, expected user_id"),
+    ("user-audiences", {"user_id": ANA, "limit": 5}, "found limit, which it does not take, expected user_id"),
+    ("recent-distributions", {"user_id": ANA}, "found no since, expected user_id, since and perhaps limit"),
+    ("recent-distributions", {"user_id": ANA, "since": day(1), "limit": 0}, "found 0, expected a number of rows"),
+    ("recent-distributions", {"user_id": ANA, "since": "2025"}, "found '2025', expected a moment"),
+    ("user-audiences", {"user_id": 5}, "user_id of user-audiences: found 5, expected a user id"),
+    ("user-audiences", {"user_id": "\udcff"}, r"found '\\udcff', expected a user id"),
+    ("recent-distributions", {"user_id": ANA, "since": day(1), "limit": 2**63}, "expected a number of rows"),
+    ("recent-distributions", {"user_id": ANA, "since": BEFORE_TIME}, "expected a moment"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "message"), WRONG)
 def test_wrong_parameters_are_answered_with_the_right_ones(
     store: ParquetStore, name: str, given: dict[str, Any], message: str
 ) -> None:

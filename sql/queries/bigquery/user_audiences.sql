@@ -1,0 +1,6 @@
+-- All audiences of a user that are not archived, newest first.
+-- Derived from user_audiences.sql in ../duckdb/ by make derive.
+SELECT *
+FROM audiences
+WHERE user_id = @user_id AND status != 'archived'
+ORDER BY created_at DESC, audience_id
