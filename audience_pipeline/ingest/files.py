@@ -42,8 +42,9 @@ class LandedFile:
     """What became of one file.
 
     ``months`` are those its accepted records belong to, as ``yyyymm`` (0 without months), unless they are known to be
-    in the table already. A file whose content landed before has its counts of then. ``error`` says why a file could
-    not be landed, or why it stays where it is though its accepted records landed.
+    in the table already. A file whose content landed before has its counts of then; where these were lost with the
+    state it is ``recounted`` from what it left, and how many records were refused is not known. ``error`` says why a
+    file could not be landed, or why it stays where it is though its accepted records landed.
     """
 
     table: str
@@ -53,6 +54,7 @@ class LandedFile:
     read: int = 0
     accepted: int = 0
     rejected: int = 0
+    recounted: bool = False
     refused: set[str] = field(default_factory=set)
     error: PipelineError | None = None
 
@@ -110,7 +112,10 @@ class Landing:
     def landed_before(self, table: Table, entry: LedgerEntry) -> LandedFile:
         """Return what became of a file that was landed already; its months again, until they were folded."""
         months = frozenset[int]() if entry.status == "folded" else self.store.landing.months(entry)
-        read, accepted, rejected = (entry.counts.get(name, 0) for name in ("read", "accepted", "rejected"))
+        if "read" not in entry.counts:
+            left = sum(self.store.landing.rows(entry).values())
+            return LandedFile(table.name, entry.name, entry, months, left, left, recounted=True)
+        read, accepted, rejected = (entry.counts[name] for name in ("read", "accepted", "rejected"))
         return LandedFile(table.name, entry.name, entry, months, read, accepted, rejected)
 
     def _finish_older(self, table: Table, entry: LedgerEntry) -> None:
@@ -189,7 +194,7 @@ class Landing:
         """
         if source.descriptor is not None:
             return
-        if landed.rejected or not landed.read:
+        if landed.rejected or landed.recounted:
             plaintext.require_harmless(table, source)
         if source.path.parent.resolve() != (self.settings.landing_dir / table.name).resolve():
             return

@@ -29,7 +29,7 @@ def fold_landed(landing: Landing, landed: LandedFile) -> UpsertResult:
         late = landed.entry.counts.get("refused_late", 0)
         landed.rejected += late
         return UpsertResult(unchanged=landed.accepted - late)
-    return _fold(landing, landed.entry, landed.counts)
+    return _fold(landing, landed.entry, landed.entry.counts if landed.recounted else landed.counts)
 
 
 def fold_unfolded(landing: Landing, table: Table) -> dict[int, UpsertResult]:

@@ -57,6 +57,16 @@ def test_an_ingest_of_nothing_new_folds_it_too(place: Place, tmp_path: Path) -> 
         assert uuid(number) in keys(place)
 
 
+def test_a_file_sent_again_after_the_state_was_lost_counts_what_landed_of_it(place: Place, tmp_path: Path) -> None:
+    sent = write(tmp_path / "sent.ndjson", [audience(1), audience(2), b"broken"])
+    place.ingest_file("audiences", sent)
+    place.store.close()
+    (place.settings.data_dir / "_state" / "store.sqlite").unlink()
+    place.open()
+    for _ in range(2):
+        assert place.ingest_file("audiences", sent) == IngestReport("audiences", read=2, unchanged=2)
+
+
 def test_a_file_that_landed_before_and_is_sent_again_counts_as_its_own(place: Place, tmp_path: Path) -> None:
     sent = write(tmp_path / "a.ndjson", [audience(1), audience(2)])
     write(place.settings.landing_dir / "audiences" / "a.ndjson", sent.read_bytes().splitlines())
