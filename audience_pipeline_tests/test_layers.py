@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"settings", "sqlfiles", "tables"}),
     frozenset({"security"}),
     frozenset({"storage"}),
-    frozenset({"delivery", "ingest", "queries", "retention"}),
+    frozenset({"delivery", "ingest", "queries", "retention", "transfer"}),
     ASSEMBLED_WITH_DAGSTER - {"definitions"},
     frozenset({"definitions"}),
     frozenset({"demo"}),

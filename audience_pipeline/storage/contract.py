@@ -16,6 +16,8 @@ from audience_pipeline.tables import Problem, Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from audience_pipeline.storage.restoring import LedgerLine
+
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "in"]
 
 
@@ -211,6 +213,17 @@ class LandingLog(Protocol):
         The rows of one user and month stay together.
         """
 
+    def lines(self, table: Table) -> "list[LedgerLine]":
+        """Return all entries of ``table`` with what else the ledger has, oldest first."""
+
+    def restore(self, table: Table, lines: "Sequence[LedgerLine]", rows: "Iterable[pa.Table]") -> None:
+        """Take over lines of another store's ledger as they are there.
+
+        ``rows`` are the landed records of those that are unknown here, or open; the others only get the status given.
+        Killed in between, the same call finishes.
+        Raises RefusedError where a number or a content is another file's here, or a file has come further.
+        """
+
 
 class TableStore(Protocol):
     """The tables of one backend."""
@@ -259,6 +272,21 @@ class TableStore(Protocol):
 
     def digests(self, table: Table) -> dict[int, str]:
         """Return a content digest a month (0 without months), equal on every backend that holds the same rows."""
+
+    def keys(self, table: Table) -> "pa.Table":
+        """Return what the key index says of the keys of ``table``, as :data:`.restoring.KEY_SCHEMA`, in any order.
+
+        Archived keys are those of the archive; the live table has the accepted ones beside its own.
+        """
+
+    def restore(self, table: Table, rows: "pa.Table", keys: "pa.Table") -> None:
+        """Take over rows of another store as they are there, engine-owned columns included.
+
+        ``keys`` is what the other store's index says of them, and of keys that are only accepted, or whose rows are
+        here; those get its positions and accepted months. Killed in between, the call with the rows that are not here
+        yet finishes.
+        Raises RefusedError where a key has a row here already, or lives at another place.
+        """
 
     def verify(self, *, repair: bool = False) -> list[Finding]:
         """Prove the invariants on what is stored; with ``repair`` mend what can be mended without losing a row."""

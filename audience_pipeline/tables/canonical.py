@@ -105,16 +105,23 @@ def application_digests(table: Table, rows: "pa.Table") -> list[bytes]:
     """Return a digest a row over the columns the application owns: equal content, equal digest.
 
     ``rows`` has the table's columns with canonical JSON texts; times count as milliseconds, absent arrays as [].
+    Rows of a table of which it owns nothing are all alike.
     """
     columns = [_values(column, rows) for column in table.owned_by(Owner.APPLICATION)]
+    if not columns:
+        return [row_digest(())] * rows.num_rows
     return [row_digest(values) for values in zip(*columns, strict=True)]
 
 
 def content_digest(table: Table, rows: "pa.Table") -> str:
     """Return one hexadecimal digest of ``rows``, whatever their order; sealed texts count by their fingerprint."""
+    return hashlib.sha256(b"".join(sorted(content_digests(table, rows)))).hexdigest()
+
+
+def content_digests(table: Table, rows: "pa.Table") -> list[bytes]:
+    """Return a digest a row over all columns; sealed texts count by their fingerprint."""
     columns = [_values(column, rows, whole=True) for column in table.columns]
-    digests = sorted(row_digest(values) for values in zip(*columns, strict=True))
-    return hashlib.sha256(b"".join(digests)).hexdigest()
+    return [row_digest(values) for values in zip(*columns, strict=True)]
 
 
 def _values(column: Column, rows: "pa.Table", *, whole: bool = False) -> Iterator[Any]:

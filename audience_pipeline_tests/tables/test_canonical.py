@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS
+from audience_pipeline.tables import AUDIENCES, DISTRIBUTION_EVENTS, DISTRIBUTIONS, PLATFORMS
 from audience_pipeline.tables.arrow import arrow_schema
 from audience_pipeline.tables.canonical import (
     application_digests,
@@ -132,6 +132,12 @@ def test_an_absent_array_is_an_empty_one() -> None:
     absent, empty = {"audience_id": "a"}, {"audience_id": "a", "selected_variables": []}
     assert len(set(application_digests(AUDIENCES, rows(absent, empty)))) == 1
     assert content_digest(AUDIENCES, rows(absent)) == content_digest(AUDIENCES, rows(empty))
+
+
+def test_rows_of_which_the_application_owns_nothing_are_alike_for_it() -> None:
+    events = pa.Table.from_pylist([{"event_id": "a"}, {"event_id": "b"}], schema=arrow_schema(DISTRIBUTION_EVENTS))
+    digests = application_digests(DISTRIBUTION_EVENTS, events)
+    assert (len(digests), len(set(digests))) == (2, 1)
 
 
 def test_a_content_digest_knows_no_order_and_misses_no_difference() -> None:

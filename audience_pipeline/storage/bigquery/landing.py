@@ -21,8 +21,10 @@ from audience_pipeline.storage.bigquery.client import Warehouse
 from audience_pipeline.storage.bigquery.fragments import month_value, names, output, staged_value
 from audience_pipeline.storage.bigquery.ledger import Ledger
 from audience_pipeline.storage.bigquery.queries import bounds, typed
+from audience_pipeline.storage.bigquery.restore_landing import restore_files, told
 from audience_pipeline.storage.bigquery.statements import statement
 from audience_pipeline.storage.contract import LedgerEntry
+from audience_pipeline.storage.restoring import LedgerLine, check_lines
 from audience_pipeline.tables import LANDED, LEDGER, POSITION, Table
 from audience_pipeline.tables.arrow import empty
 from audience_pipeline.tables.landed import LINES_PER_FILE
@@ -78,7 +80,12 @@ class BigQueryLanding:
             columns=names(landed.column_names),
             values=", ".join(staged_value(column, "s", "s", whole=True) for column in landed.columns),
         )
-        parameters = {"number": entry.number, "counts": json.dumps(dict(counts)), "months": json.dumps(months)}
+        parameters = {
+            "number": entry.number,
+            "status": "landed" if months else "folded",
+            "counts": json.dumps(dict(counts)),
+            "months": json.dumps(months),
+        }
         job = f"publish_{uuid4().hex}"
         until_not_overtaken(
             lambda attempt: self._warehouse.run(
@@ -138,9 +145,18 @@ class BigQueryLanding:
                 split = {"buckets": buckets, "bucket": bucket} if buckets > 1 else {}
                 yield self._select(landed, [*conditions, *([_OF_BUCKET] if split else [])], {**parameters, **split})
 
+    def lines(self, table: Table) -> list[LedgerLine]:
+        """Return all lines, oldest first; see the contract."""
+        return [told(line) for line in self._ledger.of_tables([table.name])]
+
+    def restore(self, table: Table, lines: Sequence[LedgerLine], rows: Iterable[pa.Table]) -> None:
+        """Take over lines of another ledger with their records; see the contract."""
+        check_lines([told(line) for line in self._ledger.of_tables(list(LANDED))], lines)
+        restore_files(self._warehouse, table, lines, rows)
+
     def _rows_by_month(self, table: Table, numbers: Sequence[int] | None) -> dict[int, int]:
         counts: dict[int, int] = {}
-        for line in self._ledger.published(table) if numbers is None else self._ledger.of_numbers(numbers):
+        for line in self._ledger.published([table]) if numbers is None else self._ledger.of_numbers(numbers):
             for month, count in line.months.items():
                 counts[month] = counts.get(month, 0) + count
         return counts

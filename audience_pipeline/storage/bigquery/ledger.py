@@ -49,9 +49,13 @@ class Ledger:
         """Return the lines of a table's files that have come so far and no further, oldest first."""
         return self._lines("source = @source AND status = @status", {"source": table.name, "status": status})
 
-    def published(self, table: Table) -> list[Line]:
-        """Return the lines of a table's files whose records were published, oldest first."""
-        return self._lines("source = @source AND status != 'open'", {"source": table.name})
+    def published(self, tables: Sequence[Table]) -> list[Line]:
+        """Return the lines of tables' files whose records were published, oldest first."""
+        return self._lines("source IN UNNEST(@sources) AND status != 'open'", {"sources": [t.name for t in tables]})
+
+    def of_tables(self, names: Sequence[str]) -> list[Line]:
+        """Return all lines of tables, oldest first."""
+        return self._lines("source IN UNNEST(@sources)", {"sources": list(names)})
 
     def of_numbers(self, numbers: Sequence[int]) -> list[Line]:
         """Return the lines of the numbers there are, oldest first."""

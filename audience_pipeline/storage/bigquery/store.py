@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+import polars as pl
+
 from audience_pipeline.settings import Settings
-from audience_pipeline.storage.bigquery import index, leases, move, queries, transition, upsert, verify
+from audience_pipeline.storage.bigquery import index, leases, move, queries, restore, transition, upsert, verify
 from audience_pipeline.storage.bigquery.client import Warehouse
 from audience_pipeline.storage.bigquery.landing import BigQueryLanding
 from audience_pipeline.storage.contract import (
@@ -37,11 +39,14 @@ def _now() -> datetime:
 class BigQueryStore:
     """The tables of one dataset, which ``audience-pipeline migrate`` made; any number of machines may share it.
 
-    ``clock`` gives the present as an aware datetime. Opening calls nothing.
+    ``clock`` gives the present as an aware datetime; ``warehouse`` is one that is open already, and is closed with the
+    store. Opening calls nothing.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = _now) -> None:
-        self._warehouse = Warehouse(settings)
+    def __init__(
+        self, settings: Settings, *, clock: Callable[[], datetime] = _now, warehouse: Warehouse | None = None
+    ) -> None:
+        self._warehouse = warehouse or Warehouse(settings)
         self._clock = clock
         self.landing = BigQueryLanding(self._warehouse)
 
@@ -106,6 +111,14 @@ class BigQueryStore:
     def digests(self, table: Table) -> dict[int, str]:
         """Return a content digest a month; see the contract."""
         return queries.digests(self._warehouse, table)
+
+    def keys(self, table: Table) -> "pa.Table":
+        """Return what the key index says; see the contract."""
+        return restore.keys(self._warehouse, table)
+
+    def restore(self, table: Table, rows: "pa.Table", keys: "pa.Table") -> None:
+        """Take over rows as they are; see the contract."""
+        restore.restore(self._warehouse, table, prepare(table, rows, None), pl.DataFrame(pl.from_arrow(keys)))
 
     def verify(self, *, repair: bool = False) -> list[Finding]:
         """Prove the invariants on what is stored; see the contract."""

@@ -10,6 +10,7 @@ part says in its metadata which file it came from, so the ledger can be rebuilt 
 import json
 import shutil
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,11 +25,14 @@ from audience_pipeline.storage.parquet.durable import make_parents, sync_paths
 from audience_pipeline.storage.parquet.files import write_parquet
 from audience_pipeline.storage.parquet.parts import by_month, in_groups, metadata_of, part_path, read_parts
 from audience_pipeline.storage.parquet.state import ACCEPTED
-from audience_pipeline.tables import LANDED, POSITION, Table
+from audience_pipeline.storage.restoring import LedgerLine, check_lines
+from audience_pipeline.tables import LANDED, POSITION, SOURCES, Table
 from audience_pipeline.tables.arrow import arrow_schema
+from audience_pipeline.tables.landed import LINES_PER_FILE
 
 _ENTRY = "SELECT number, tbl, digest, name, status, counts FROM ledger WHERE tbl = ?"
 
+_RESTORE_ENTRY = "INSERT OR IGNORE INTO ledger (number, tbl, digest, name, status) VALUES (?, ?, ?, ?, 'open')"
 _NOTE_MONTHS = (
     "INSERT OR IGNORE INTO folded_months SELECT DISTINCT number, month FROM landed_parts"
     " WHERE number = ? AND month BETWEEN ? AND ?"
@@ -148,6 +152,40 @@ class ParquetLanding:
         landed = LANDED[table.name]
         return in_groups(landed, self._parts(landed, None, numbers), self._core.layout.staging)
 
+    def lines(self, table: Table) -> list[LedgerLine]:
+        """Return all lines, oldest first, once interrupted publications are finished; see the contract."""
+        self.unfinished(table)
+        months: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        for number, month, rows in self._core.state.rows(
+            "SELECT number, month, sum(rows) FROM landed_parts GROUP BY number, month"
+        ):
+            months[number][month] = rows
+        folded: defaultdict[int, set[int]] = defaultdict(set)
+        for number, month in self._core.state.rows("SELECT number, month FROM folded_months"):
+            folded[number].add(month)
+        entries = self._entries(f"{_ENTRY} ORDER BY number", (table.name,))
+        return [LedgerLine(entry, months[entry.number], frozenset(folded[entry.number])) for entry in entries]
+
+    def restore(self, table: Table, lines: Sequence[LedgerLine], rows: Iterable[pa.Table]) -> None:
+        """Take over lines of another ledger with their records; see the contract."""
+        check_lines([known for source in SOURCES for known in self.lines(source)], lines)
+        entries = {line.entry.number: line.entry for line in lines}
+        with self._core.state.transaction() as db:
+            taken = [(each.number, table.name, each.digest, each.name) for each in entries.values()]
+            db.executemany(_RESTORE_ENTRY, taken)
+        waiting = {entry.number: entry for entry in self.unfinished(table) if entry.number in entries}
+        for entry in waiting.values():
+            self.abandon(entry)
+        for group in rows:
+            for number, part in _by_file(group):
+                self.stage(waiting[number], part)
+        for number, entry in waiting.items():
+            if entries[number].status != "open":
+                self.finish(entry, {})
+        with self._core.state.transaction() as db:
+            for line in lines:
+                _restore_status(db, line)
+
     def files(self, table: Table, *, months: tuple[int, int] | None = None) -> list[str]:
         """Return the absolute paths of the published parts of a landed ``table``, oldest first."""
         return [str(path) for path in self._parts(table, months, None)]
@@ -193,6 +231,23 @@ def _close_part(db: sqlite3.Connection, number: int, counts: Mapping[str, int]) 
     db.execute("UPDATE ledger SET counts = ? WHERE number = ?", (json.dumps(total), number))
     if not db.execute(_MONTHS_LEFT, (number,)).fetchone():
         _close(db, number, total)
+
+
+def _restore_status(db: sqlite3.Connection, line: LedgerLine) -> None:
+    """Bring a file to where it is in another ledger, and note its number as taken."""
+    entry = line.entry
+    status = (entry.status, json.dumps(dict(entry.counts)), entry.number)
+    db.execute("UPDATE ledger SET status = ?, counts = ? WHERE number = ?", status)
+    folded = [(entry.number, month) for month in line.folded]
+    db.executemany("INSERT OR IGNORE INTO folded_months (number, month) VALUES (?, ?)", folded)
+    db.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'sequence'", (entry.number,))
+
+
+def _by_file(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the landed records of each file with its number."""
+    numbers = pl.Series(rows.column(POSITION)) // LINES_PER_FILE
+    for number in numbers.unique().sort():
+        yield number, rows.filter((numbers == number).to_arrow())
 
 
 def staging_directory(staging: Path, number: int) -> Path:

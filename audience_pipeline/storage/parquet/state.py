@@ -29,6 +29,10 @@ _PARTITIONS_OF_USER = (
 _PLACED_KEYS = (
     "SELECT key, user_id, month, archived FROM keys WHERE tbl = ? AND key > ? AND phase = ? ORDER BY key LIMIT ?"
 )
+_RESTORE_KEY = (
+    "INSERT INTO keys (tbl, key, user_id, month, phase, position, accepted_month) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (tbl, key) DO UPDATE SET position = excluded.position, accepted_month = excluded.accepted_month"
+)
 
 
 class State(Database):
@@ -198,6 +202,26 @@ class State(Database):
                 return
             yield [(key, Partition(user, month), bool(archived)) for key, user, month, archived in found]
             last = found[-1][0]
+
+    def known_keys(self, table: str, *, archived: bool) -> list[tuple[str, str, int, bool, int, int]]:
+        """Return key, user, month, whether it is placed, position and accepted month of all keys but reserved ones."""
+        found = self.rows(
+            "SELECT key, user_id, month, phase = ?, position, accepted_month FROM keys"
+            " WHERE tbl = ? AND archived = ? AND phase != ? ORDER BY key",
+            (PLACED, table, archived, RESERVED),
+        )
+        return [(key, user, month, bool(placed), *rest) for key, user, month, placed, *rest in found]
+
+    def restore_keys(self, table: str, keys: Iterable[tuple[str, str, int, bool, int, int]]) -> None:
+        """Note keys as :meth:`known_keys` returns them; unknown ones whose row is yet to be written as reserved."""
+        with self.transaction() as db:
+            db.executemany(
+                _RESTORE_KEY,
+                [
+                    (table, key, user, month, RESERVED if placed else ACCEPTED, *rest)
+                    for key, user, month, placed, *rest in keys
+                ],
+            )
 
     def recorded_size(self, table: str, partition: Partition) -> tuple[int, int] | None:
         """Return the (rows, bytes) on record for a partition's file."""

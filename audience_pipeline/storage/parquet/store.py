@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import polars as pl
+
 from audience_pipeline.errors import CorruptionError
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import (
@@ -23,7 +25,7 @@ from audience_pipeline.storage.contract import (
     Verdict,
 )
 from audience_pipeline.storage.frames import prepare
-from audience_pipeline.storage.parquet import leftovers, move, reading, transition, upsert, verify
+from audience_pipeline.storage.parquet import leftovers, move, reading, restore, transition, upsert, verify
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.duck import Duck
 from audience_pipeline.storage.parquet.landing import ParquetLanding
@@ -138,6 +140,14 @@ class ParquetStore:
         months = {partition.month for partition in self._core.state.partitions(table.name)}
         read = {month: self.read(table, Query(months=(month, month))) for month in sorted(months)}
         return {month: content_digest(table, rows) for month, rows in read.items() if rows.num_rows}
+
+    def keys(self, table: Table) -> "pa.Table":
+        """Return what the key index says; see the contract."""
+        return restore.keys(self._core, table)
+
+    def restore(self, table: Table, rows: "pa.Table", keys: "pa.Table") -> None:
+        """Take over rows as they are; see the contract."""
+        restore.restore(self._core, table, prepare(table, rows, 0), pl.DataFrame(pl.from_arrow(keys)))
 
     def files(self, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None) -> list[str]:
         """Return the absolute paths of a user's files in an inclusive month range, newest month first."""

@@ -32,7 +32,7 @@ def upsert(core: Core, table: Table, frame: pl.DataFrame) -> UpsertResult:
     if rivals := _rivals(core, table, frame):
         result = _result(table, frame.filter(pl.col(ROW).is_in(list(rivals))), {}, rivals)
         kept = frame.filter(~pl.col(ROW).is_in(list(rivals)))
-    for chunk in _chunks(kept):
+    for chunk in chunks(kept):
         result += _upsert_chunk(core, table, chunk)
     return result
 
@@ -41,7 +41,7 @@ def judge(core: Core, table: Table, frame: pl.DataFrame) -> list[tuple[Verdict, 
     """Say what an upsert of a prepared frame would do with each row, in the order of ``_row``; writes nothing."""
     problems = _rivals(core, table, frame)
     verdicts: dict[int, Verdict] = {}
-    for chunk in _chunks(frame.filter(~pl.col(ROW).is_in(list(problems)))):
+    for chunk in chunks(frame.filter(~pl.col(ROW).is_in(list(problems)))):
         merged, *_ = _merge(core, table, chunk)
         verdicts |= merged.verdicts
         problems |= merged.problems
@@ -51,7 +51,7 @@ def judge(core: Core, table: Table, frame: pl.DataFrame) -> list[tuple[Verdict, 
 
 def _upsert_chunk(core: Core, table: Table, chunk: pl.DataFrame) -> UpsertResult:
     index = index_of(table).name
-    with core.hold(table, _partitions(chunk)):
+    with core.hold(table, partitions_of(chunk)):
         for _ in range(_ATTEMPTS):
             merged, stored, known = _merge(core, table, chunk)
             written = with_month(table, merged.rows)
@@ -59,7 +59,7 @@ def _upsert_chunk(core: Core, table: Table, chunk: pl.DataFrame) -> UpsertResult
                 if merged.positions:
                     core.state.commit(table.name, {}, index, merged.positions)
                 break
-            changed = _partitions(written)
+            changed = partitions_of(written)
             new = {key: place for key, place in _places(table, written).items() if key not in known}
             if core.state.begin(table.name, changed, index, new, core.clock()):
                 _write(core, table, written, stored, merged.positions)
@@ -84,7 +84,7 @@ def _merge(core: Core, table: Table, chunk: pl.DataFrame) -> tuple[Merge, pl.Dat
     placements = _settled(core, table, keys)
     misplaced, ended = _misplaced(core, table, chunk, placements)
     kept = chunk.filter(~pl.col(ROW).is_in([*misplaced, *ended])) if misplaced or ended else chunk
-    stored = core.rows(table, core.existing(table, _partitions(kept)))
+    stored = core.rows(table, core.existing(table, partitions_of(kept)))
     positions = core.state.positions(index_of(table).name, keys) if not stored.is_empty() else {}
     known = pl.DataFrame({table.key: list(positions), POSITION: list(positions.values())}, _position_schema(table))
     held = stored.join(known, on=table.key, how="left").with_columns(pl.col(POSITION).fill_null(0))
@@ -166,7 +166,7 @@ def _write(
     core.replace(table, frame, positions=positions, placed=written[table.key].to_list())
 
 
-def _chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Cut a frame at partition borders into parts of bounded rows and partitions."""
     if frame.height <= CHUNK_PARTITIONS:
         if frame.height:
@@ -178,7 +178,8 @@ def _chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     yield from numbered.partition_by("_chunk", maintain_order=True, include_key=False)
 
 
-def _partitions(frame: pl.DataFrame) -> set[Partition]:
+def partitions_of(frame: pl.DataFrame) -> set[Partition]:
+    """Return the partitions the rows of a frame belong in."""
     return {Partition(*place) for place in frame.select("user_id", MONTH).unique().iter_rows()}
 
 
