@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from audience_pipeline.security import seal_platform
 from audience_pipeline.security.keyset import generate_keyset
-from audience_pipeline.storage.parquet.store import ParquetStore
+from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS, USERS, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
@@ -89,7 +89,7 @@ def day(month: int, number: int = 1) -> datetime:
     return datetime(2025, month, number)  # noqa: DTZ001 - see above
 
 
-def put(store: ParquetStore, table: Table, *rows: dict[str, object]) -> None:
+def put(store: TableStore, table: Table, *rows: dict[str, object]) -> None:
     """Store rows, of which none may be refused."""
     schema = arrow_schema(table)
     result = store.upsert(
@@ -98,7 +98,7 @@ def put(store: ParquetStore, table: Table, *rows: dict[str, object]) -> None:
     assert result.refused == ()
 
 
-def populate(store: ParquetStore) -> None:
+def populate(store: TableStore) -> None:
     """Store the rows every test of this package starts from."""
     put(
         store,
