@@ -137,6 +137,8 @@ def _value(scalar: "pa.Scalar") -> Any:  # noqa: ANN401 - whatever a statement r
             return {name: _value(part) for name, part in scalar.items()}
         if hasattr(scalar, "values"):
             return [_value(part) for part in scalar.values]
+        if hasattr(scalar, "type_code"):
+            return _value(scalar.value)
         return _INFINITE.get(scalar.value) or str(scalar.cast("string"))
 
 

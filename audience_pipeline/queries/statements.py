@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb.sqltypes import DuckDBPyType
 
-_WITHOUT_ARROW = {"bit", "uhugeint", "bignum", "time with time zone"}
+_WITHOUT_ARROW = {"bit", "uhugeint", "bignum", "time with time zone", "time_ns", "variant", "geometry"}
 _NESTED = {"list", "array", "struct", "map", "union"}
 
 # Nothing a comment or a quoted text could hide in, so that what remains is what DuckDB takes for the statement.
