@@ -13,6 +13,7 @@ import pytest
 
 from audience_pipeline.errors import CorruptionError, UsageError
 from audience_pipeline.queries import PATTERNS, count_archived, run
+from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS
 from audience_pipeline.tables.arrow import arrow_schema
@@ -30,7 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 BEFORE_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 
 
-def archive(store: ParquetStore, *numbers: int) -> None:
+def archive(store: TableStore, *numbers: int) -> None:
     moved = store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uid(each) for each in numbers], {"archived_at": day(6)})
     assert len(moved.moved) == len(numbers)
 
