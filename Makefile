@@ -63,7 +63,7 @@ check: lint types emulator-if-possible test ## All that a change must pass; what
 prove: $(INSTALLED) ## Run the long kill, race, fuzz and soak tests; the dated result goes to docs/prove.md
 	@$(BIN)/python -m audience_pipeline_tests.prove $(ARGS)
 
-bench: $(INSTALLED) ## Run the benchmarks; the table goes to docs/benchmarks.md
+bench: $(INSTALLED) emulator-if-possible ## Run the benchmarks; the table goes to docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
 derive: $(INSTALLED) ## Write the derived files again, after a declaration changed

@@ -29,7 +29,8 @@ Taken on {date} with {cores} cores, Python {python}, {versions}. When it ended t
 {load:.1f}: where that is above the number of cores, other programs took their share of both sides.
 
 Repeat it with `make bench` (it needs about 3 GB of free space and writes this page), or run some lines only:
-`make bench ARGS="one_month spread"`.
+`make bench ARGS="one_month spread"`. The lines of BigQuery (`bigquery`) are taken on the emulator, where that can be
+installed.
 """
 
 

@@ -53,6 +53,12 @@ def subject_distributions() -> pa.Table:
     return _distributions([SUBJECT] * 240, random.Random(0), moments=_evenly(240))  # noqa: S311 - data, not secrets
 
 
+def distributions_at(places: Sequence[tuple[str, datetime]], seed: int = 5) -> pa.Table:
+    """Return one distribution for each (user, moment)."""
+    random_ = random.Random(seed)  # noqa: S311 - data, not secrets
+    return _distributions([user for user, _ in places], random_, [moment for _, moment in places])
+
+
 def audiences(places: Sequence[tuple[str, datetime]], seed: int = 2) -> pa.Table:
     """Return one audience for each (user, moment)."""
     random_, count = random.Random(seed), len(places)  # noqa: S311 - data, not secrets

@@ -15,11 +15,18 @@ from audience_pipeline_tests.storage.builders import JUNE, NOW, audience, frame,
 from audience_pipeline_tests.storage.furnished import OWNERS, fold, furnish, record, stock
 
 
-@pytest.fixture(params=["parquet", pytest.param("emulated", marks=pytest.mark.slow)])
-def target(request: pytest.FixtureRequest) -> TableStore:
+@pytest.fixture
+def target(parquet: ParquetStore) -> ParquetStore:
     """An empty store to copy into."""
-    opened: TableStore = request.getfixturevalue(request.param)
-    return opened
+    return parquet
+
+
+@pytest.fixture(params=["parquet", pytest.param("emulated", marks=pytest.mark.slow)])
+def copied(request: pytest.FixtureRequest, source: ParquetStore) -> TableStore:
+    """A copy of the store, on either backend."""
+    target: TableStore = request.getfixturevalue(request.param)
+    copy(source, target)
+    return target
 
 
 @pytest.fixture
@@ -37,27 +44,29 @@ def copy(source: TableStore, target: TableStore) -> list[Part]:
         return list(transfer.run(transfer.plan()))
 
 
-def test_a_copy_holds_all_that_the_store_holds(source: ParquetStore, target: TableStore) -> None:
-    copied = copy(source, target)
-    assert all(part.done for part in copied)
-    assert stock(target) == stock(source)
-    assert [target.digests(table) for table in STORED] == [source.digests(table) for table in STORED]
-    assert [finding for finding in target.verify() if not finding.harmless] == []
+def test_a_copy_holds_all_that_the_store_holds(source: ParquetStore, target: ParquetStore) -> None:
+    assert all(part.done for part in copy(source, target))
+    assert_same(source, target)
 
 
 @pytest.mark.slow
 def test_there_and_back_every_digest_is_the_same(source: ParquetStore, emulated: BigQueryStore, tmp_path: Path) -> None:
     copy(source, emulated)
+    assert_same(source, emulated)
     with ParquetStore(tmp_path / "back", clock=lambda: NOW) as back:
         copy(emulated, back)
-        assert stock(back) == stock(source)
-        assert [back.digests(table) for table in STORED] == [source.digests(table) for table in STORED]
-        assert [finding for finding in back.verify() if not finding.harmless] == []
+        assert_same(source, back)
 
 
-def test_work_goes_on_in_the_copy_where_it_was_left(source: ParquetStore, target: TableStore) -> None:
-    copy(source, target)
-    for store in (source, target):
+def assert_same(source: TableStore, target: TableStore) -> None:
+    """Hold all of two stores against each other, and have the second prove itself."""
+    assert stock(target) == stock(source)
+    assert [target.digests(table) for table in STORED] == [source.digests(table) for table in STORED]
+    assert [finding for finding in target.verify() if not finding.harmless] == []
+
+
+def test_work_goes_on_in_the_copy_where_it_was_left(source: ParquetStore, copied: TableStore) -> None:
+    for store in (source, copied):
         assert store.inserted_in_month(DISTRIBUTIONS, OWNERS[0], 202508) == 10
         assert store.landing.waiting(AUDIENCES, OWNERS[3]) == 1
         older = stored(store, USERS)["ann"] | {"organization": "A", "landed_position": 1}
@@ -68,16 +77,16 @@ def test_work_goes_on_in_the_copy_where_it_was_left(source: ParquetStore, target
         assert store.landing.unfolded(DISTRIBUTIONS) == []
         fold(store, USERS, record(store, USERS, "later.ndjson", user("ann", organization="C")))
         assert stored(store, USERS)["ann"]["organization"] == "C"
-    assert [each.name for each in target.landing.unfinished(AUDIENCES)] == ["open.ndjson"]
+    assert [each.name for each in copied.landing.unfinished(AUDIENCES)] == ["open.ndjson"]
 
 
-def test_what_is_done_is_not_done_again(source: ParquetStore, target: TableStore) -> None:
+def test_what_is_done_is_not_done_again(source: ParquetStore, target: ParquetStore) -> None:
     copy(source, target)
     assert copy(source, target) == []
     assert all(part.done for part in Transfer(source, target).plan())
 
 
-def test_what_came_later_is_copied_by_a_second_run(source: ParquetStore, target: TableStore) -> None:
+def test_what_came_later_is_copied_by_a_second_run(source: ParquetStore, target: ParquetStore) -> None:
     copy(source, target)
     put(source, AUDIENCES, audience(700, created_at=JUNE, updated_at=JUNE))
     entry = record(source, USERS, "more.ndjson", user("more"))
@@ -87,7 +96,9 @@ def test_what_came_later_is_copied_by_a_second_run(source: ParquetStore, target:
     assert stock(target) == stock(source)
 
 
-def test_a_target_with_another_version_of_a_row_is_refused_untouched(source: ParquetStore, target: TableStore) -> None:
+def test_a_target_with_another_version_of_a_row_is_refused_untouched(
+    source: ParquetStore, target: ParquetStore
+) -> None:
     put(target, AUDIENCES, audience(1, user_id="somebody", created_at=JUNE, updated_at=JUNE))
     before = stock(target)
     with pytest.raises(RefusedError, match=f"audiences 2025-06: found row {uuid(1)} in the target"):
@@ -95,21 +106,21 @@ def test_a_target_with_another_version_of_a_row_is_refused_untouched(source: Par
     assert stock(target) == before
 
 
-def test_a_target_with_a_key_of_its_own_is_refused_untouched(source: ParquetStore, target: TableStore) -> None:
+def test_a_target_with_a_key_of_its_own_is_refused_untouched(source: ParquetStore, target: ParquetStore) -> None:
     target.reserve(AUDIENCES, {uuid(5000): ("ann", 202501)}, NOW)
     with pytest.raises(RefusedError, match=f"audiences 2025-01: found key {uuid(5000)} in the target"):
         copy(source, target)
     assert stored(target, USERS) == {}
 
 
-def test_a_target_with_a_file_of_its_own_is_refused_untouched(source: ParquetStore, target: TableStore) -> None:
+def test_a_target_with_a_file_of_its_own_is_refused_untouched(source: ParquetStore, target: ParquetStore) -> None:
     target.landing.open_file(AUDIENCES, "another digest", "another.ndjson")
     with pytest.raises(RefusedError, match=r"ledger of audiences: found file another\.ndjson in the target"):
         copy(source, target)
     assert stored(target, USERS) == {}
 
 
-def test_a_source_that_is_written_meanwhile_is_noticed(source: ParquetStore, target: TableStore) -> None:
+def test_a_source_that_is_written_meanwhile_is_noticed(source: ParquetStore, target: ParquetStore) -> None:
     transfer = Transfer(source, target)
     parts = transfer.run(transfer.plan())
     assert next(parts).table == "users"
