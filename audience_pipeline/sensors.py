@@ -8,13 +8,14 @@ stopped in the UI, and stays stopped.
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from audience_pipeline.ingest.sources import SUFFIXES
+from audience_pipeline.ingest.sources import waiting_paths
 from audience_pipeline.jobs import landing
 from audience_pipeline.settings import Settings
 from audience_pipeline.tables import SOURCES
@@ -79,13 +80,12 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
 
 
 def waiting_files(landing_dir: Path) -> dict[str, str]:
-    """Return the identity of each file its sender has finished (they write `*.tmp` and rename), by ``table/name``."""
+    """Return the identity of each file that a landing would take, by ``table/name``; one may just be moved away."""
     found = {}
     for table in SOURCES:
-        directory = landing_dir / table.name
-        for path in sorted(directory.iterdir()) if directory.is_dir() else ():
-            if path.name.endswith(SUFFIXES):
-                name = f"{table.name}/{path.name}"
+        for path in waiting_paths(landing_dir, table):
+            name = f"{table.name}/{path.name}"
+            with suppress(FileNotFoundError):
                 status = path.lstat()
                 found[name] = _digest(f"{name}\0{status.st_size}\0{status.st_ino}\0{status.st_ctime_ns}")
     return found

@@ -56,7 +56,8 @@ def test_new_files_of_all_tables_are_one_run(daemon: Daemon, settings: Settings)
 
 
 @pytest.mark.parametrize(
-    "name", ["users/a.ndjson.tmp", "users/a.json", "users/.done/a.ndjson", "strangers/a.ndjson", "a.ndjson"]
+    "name",
+    ["users/a.ndjson.tmp", "users/.a.ndjson", "users/a.json", "users/.done/a.ndjson", "strangers/a.ndjson", "a.ndjson"],
 )
 def test_what_is_no_finished_file_of_a_table_is_left_alone(daemon: Daemon, settings: Settings, name: str) -> None:
     drop(settings, name)
