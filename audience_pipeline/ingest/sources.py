@@ -21,7 +21,7 @@ from audience_pipeline.errors import StorageError, UsageError, storage_error, st
 from audience_pipeline.ingest.lines import Readable
 from audience_pipeline.tables import Table
 
-SUFFIXES = (".ndjson", ".ndjson.gz")
+_SUFFIXES = (".ndjson", ".ndjson.gz")
 _CHUNK_BYTES = 2**20
 
 
@@ -60,7 +60,7 @@ def waiting_paths(landing_dir: Path, table: Table) -> list[Path]:
     directory = landing_dir / table.name
     with storage_errors(directory):
         paths = sorted(directory.iterdir()) if directory.is_dir() else []
-    return [path for path in paths if path.name.endswith(SUFFIXES) and not path.name.startswith(".")]
+    return [path for path in paths if path.name.endswith(_SUFFIXES) and not path.name.startswith(".")]
 
 
 def identify(path: Path, name: str | None = None, *, links: bool = True) -> Source:
