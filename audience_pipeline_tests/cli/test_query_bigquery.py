@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from audience_pipeline.queries import PATTERNS, run
 from audience_pipeline.settings import Settings, variable
+from audience_pipeline.storage.bigquery.client import open_warehouse
 from audience_pipeline.storage.bigquery.migration import Migration
+from audience_pipeline.storage.bigquery.placing import VIEWS_SUFFIX
 from audience_pipeline.storage.bigquery.store import BigQueryStore
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline_tests.cli.conftest import Command
-from audience_pipeline_tests.queries.test_answers import archive
+from audience_pipeline_tests.queries.test_analysts_page import ON_BIGQUERY, statements
+from audience_pipeline_tests.queries.test_answers import EXAMPLES, archive
 from audience_pipeline_tests.queries.world import ANA, BEN, SEGMENTS, populate, uid
 
 pytestmark = pytest.mark.slow
@@ -149,6 +153,24 @@ def test_what_was_refused_left_views_and_rows_in_place(on_bigquery: Command) -> 
     assert json.loads(on_bigquery("sql", "SELECT user_id, email FROM users", *JSON).stdout) == [
         {"user_id": ANA, "email": None}
     ]
+
+
+@pytest.mark.parametrize("statement", statements(ON_BIGQUERY), ids=lambda statement: statement.splitlines()[1].strip())
+def test_a_statement_of_the_analysts_page_finds_rows(on_bigquery: Command, statement: str) -> None:
+    assert json.loads(on_bigquery("sql", statement, *JSON).stdout) != []
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_patterns_file_runs_as_it_stands_over_the_views(
+    warehouse: BigQueryStore, bigquery_settings: Settings, name: str
+) -> None:
+    views = bigquery_settings.model_copy(update={"bigquery_dataset": f"{warehouse.warehouse.dataset}{VIEWS_SUFFIX}"})
+    values = PATTERNS[name].arguments(EXAMPLES[name])
+    with open_warehouse(views) as opened:
+        found = opened.run(PATTERNS[name].sql("bigquery"), values, object="a test", operation="test").arrow()
+    expected = run(warehouse, name, **EXAMPLES[name])
+    assert found.column_names == expected.column_names
+    assert found[PATTERNS[name].table.key].to_pylist() == expected[PATTERNS[name].table.key].to_pylist()
 
 
 @pytest.mark.parametrize(

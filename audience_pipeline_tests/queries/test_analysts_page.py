@@ -14,10 +14,18 @@ from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
 from audience_pipeline.tables.arrow import arrow_schema
 
 PAGE = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-SQL = [
-    statement.strip() for kind, text in BLOCKS if kind == "sql" for statement in text.split(";") if statement.strip()
-]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ON_FILES, ON_BIGQUERY = PAGE.split("\n## In BigQuery\n")
+BLOCKS = _BLOCK.findall(ON_FILES)
+
+
+def statements(part: str) -> list[str]:
+    """Return the statements of a part of the page."""
+    texts = [text for kind, text in _BLOCK.findall(part) if kind == "sql"]
+    return [statement.strip() for text in texts for statement in text.split(";") if statement.strip()]
+
+
+SQL = statements(ON_FILES)
 # Spark needs a Java machine, which the tests do not.
 PYTHON = [text for kind, text in BLOCKS if kind == "python" and "spark." not in text]
 EXPECTED = {"sizes": 2, "active": 4, "distributions": 4, "platforms": 3}

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from audience_pipeline.queries import PATTERNS, AccessPattern
+from audience_pipeline.queries.warehouse import statement
 from audience_pipeline.sqlfiles import read_sql
+from audience_pipeline.tables import TABLES
 
 SQL = Path(__file__).parent.parent.parent / "sql"
 DOCUMENTED = {
@@ -86,11 +89,19 @@ def test_a_documented_table_is_created_by_the_documented_statement(name: str) ->
 @pytest.mark.slow
 def test_bigquerys_parser_accepts_every_file_and_refuses_broken_statements() -> None:
     """One test for all, since loading the parser costs as much as everything else here together."""
-    files = sorted((SQL / "bigquery").rglob("*.sql"))
-    assert len(files) > len(DOCUMENTED)
-    refused = {path.name: refusal(path.read_text(encoding="utf-8")) for path in files}
+    files = sorted(path for place in ("bigquery", "queries/bigquery") for path in (SQL / place).rglob("*.sql"))
+    assert len(files) > len(DOCUMENTED) + len(PATTERNS)
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files}
+    texts |= {name: _composed(pattern) for name, pattern in PATTERNS.items()}
+    refused = {name: refusal(text) for name, text in texts.items()}
     assert {name: reason for name, reason in refused.items() if reason is not None} == {}
     assert [statement for statement in BROKEN if refusal(statement) is None] == []
+
+
+def _composed(pattern: AccessPattern) -> str:
+    """Return a pattern's statement as it is run, over the archive, too, where there is one."""
+    names = (pattern.table.name, pattern.table.archive)
+    return statement("project.dataset", pattern, [TABLES[name] for name in names if name is not None])
 
 
 def refusal(script: str) -> str | None:

@@ -23,6 +23,11 @@
 GRANT `roles/bigquery.dataEditor` ON SCHEMA `project.dataset`
 TO "serviceAccount:audience-pipeline-writer@project.iam.gserviceaccount.com";
 
+-- The writer also answers `audience-pipeline sql`, which reads the views (bigquery.tables.getData) so that a plain name
+-- never means a table with credentials.
+GRANT `roles/bigquery.dataViewer` ON SCHEMA `project.dataset_views`
+TO "serviceAccount:audience-pipeline-writer@project.iam.gserviceaccount.com";
+
 -- The analyst reads the views (bigquery.tables.getData), which hold no credentials. It has no access to the tables
 -- beneath them: the dataset of the views is authorized to read those in its place. Rows are still those of the one
 -- tenant that tenant_principals gives the account, since policies go by who asks, not by which view.
