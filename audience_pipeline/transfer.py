@@ -11,9 +11,10 @@ copied: derived tables are materialized again, and landing and quarantine direct
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import polars as pl
 import pyarrow as pa
@@ -23,7 +24,7 @@ from audience_pipeline.storage.contract import Query, TableStore
 from audience_pipeline.storage.months import month_text
 from audience_pipeline.storage.restoring import EMPTY, KEY_SCHEMA, LedgerLine, check_lines
 from audience_pipeline.tables import LANDED, SOURCES, STORED, Table
-from audience_pipeline.tables.arrow import without_rows
+from audience_pipeline.tables.arrow import empty, without_rows
 from audience_pipeline.tables.bookkeeping import ACCEPTED
 from audience_pipeline.tables.canonical import content_digest, content_digests
 
@@ -39,12 +40,14 @@ _NO_KEYS = pl.DataFrame(pl.from_arrow(without_rows(KEY_SCHEMA)))
 class Part:
     """What is copied as one: a month of a table (0 without months), or what the ledger says of the table's files.
 
-    ``rows`` is how many the source has, ``done`` whether the target has the same.
+    ``rows`` is how many the source has, ``begun`` whether the target has rows of them, ``done`` whether it has
+    the same.
     """
 
     table: str
     month: int
     rows: int
+    begun: bool
     done: bool
 
     def __str__(self) -> str:
@@ -75,7 +78,7 @@ class Transfer:
             RefusedError: the target holds what the source does not.
         """
         parts = [part for table in STORED for part in self._stored_parts(table)]
-        lines = [line for table in SOURCES for line in self._target.landing.lines(table)]
+        lines = {table.name: self._target.landing.lines(table) for table in SOURCES}
         for table in SOURCES:
             parts += self._landed_parts(table, lines)
         return parts
@@ -91,7 +94,7 @@ class Transfer:
             waiting = [each for each in parts if each.table == table.name and not each.done]
             keys = _by_month(self._source.keys(table)) if waiting else {}
             for part in waiting:
-                self._copy_month(table, part.month, keys.get(part.month, _NO_KEYS))
+                self._copy_month(table, part, keys.get(part.month, _NO_KEYS))
                 yield replace(part, done=True)
         for table in SOURCES:
             landed = {LANDED[table.name].name, _ledger(table)}
@@ -113,38 +116,39 @@ class Transfer:
             own, theirs = keys.get(month, _NO_KEYS), known.get(month, _NO_KEYS)
             if not (foreign := theirs.join(own, on="key", how="anti")).is_empty():
                 raise _foreign(_place(table.name, month), "key", foreign["key"].to_list())
-            yield Part(table.name, month, _placed(own).height, done=same and own.equals(theirs))
+            yield Part(table.name, month, _placed(own).height, month in found, done=same and own.equals(theirs))
 
-    def _landed_parts(self, table: Table, taken: Sequence[LedgerLine]) -> Iterator[Part]:
-        """Compare the landed records of each month, and the ledgers."""
-        wanted, found = self._source.landing.lines(table), self._target.landing.lines(table)
-        check_lines(taken, wanted)
+    def _landed_parts(self, table: Table, lines: Mapping[str, Sequence[LedgerLine]]) -> Iterator[Part]:
+        """Compare the landed records of each month, and the ledgers; ``lines`` are the target's."""
+        wanted, found = self._source.landing.lines(table), lines[table.name]
+        check_lines(list(chain.from_iterable(lines.values())), wanted)
         numbers = {line.entry.number for line in wanted}
         if foreign := [line.entry.name for line in found if line.entry.number not in numbers]:
             raise _foreign(_ledger(table), "file", foreign)
         rows, there = (_records(lines) for lines in (wanted, found))
         for month in sorted(rows):
             done = rows[month] == there[month] and self._same_records(table, month)
-            yield Part(LANDED[table.name].name, month, rows[month], done=done)
+            yield Part(LANDED[table.name].name, month, rows[month], month in there, done=done)
         if wanted:
-            yield Part(_ledger(table), 0, len(wanted), done=wanted == found)
+            yield Part(_ledger(table), 0, len(wanted), bool(found), done=wanted == found)
 
     def _same_records(self, table: Table, month: int) -> bool:
         landed = LANDED[table.name]
         read = [store.landing.read(table, months=(month, month)) for store in (self._source, self._target)]
         return content_digest(landed, read[0]) == content_digest(landed, read[1])
 
-    def _copy_month(self, table: Table, month: int, keys: pl.DataFrame) -> None:
+    def _copy_month(self, table: Table, part: Part, keys: pl.DataFrame) -> None:
         """Hand over the rows of a month that are missing, and all that the index says of it."""
-        rows, here = (_read(store, table, month) for store in (self._source, self._target))
+        rows = _read(self._source, table, part.month)
         if rows.num_rows != _placed(keys).height:
             raise CorruptionError(
-                _place(table.name, month),
+                object=str(part),
                 found=f"{rows.num_rows} rows, and {_placed(keys).height} in the index of the source",
                 expected="an index that agrees with the rows",
                 remedy="Run `audience-pipeline verify --repair` on the source; and nobody may write to it meanwhile.",
             )
-        missing = _missing(table, month, rows, here)
+        here = _read(self._target, table, part.month) if part.begun else empty(table)
+        missing = _missing(table, part.month, rows, here)
         own = pl.Series(missing.column(table.key))
         for portion in keys.iter_slices(ROWS_AT_ONCE):
             handed = missing.filter(own.is_in(portion["key"].implode()).to_arrow())

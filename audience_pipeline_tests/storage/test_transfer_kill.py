@@ -114,13 +114,14 @@ def source(tmp_path: Path) -> Opened:
     return partial(opened_files, tmp_path / "source")
 
 
+@pytest.mark.slow
 def test_a_killed_copy_is_finished_by_running_it_again(source: Opened, tmp_path: Path) -> None:
     draw = random.Random(1)  # noqa: S311 - a reproducible sequence
     kills = [{"steps": steps} for steps in (2, 3, 5)] + [{"seconds": draw.uniform(0, 0.3)} for _ in range(5)]
     assert survive(source, partial(opened_files, tmp_path / "copy"), kills)
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 def test_a_killed_copy_to_bigquery_is_finished_by_running_it_again(
     source: Opened, bigquery_emulator: dict[str, Any], tmp_path: Path
 ) -> None:
