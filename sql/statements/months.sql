@@ -1,5 +1,3 @@
 -- The months that have rows.
-SELECT $month AS month
+SELECT DISTINCT '$table' AS table_name, $month AS month
 FROM `$table`
-GROUP BY 1
-ORDER BY 1

@@ -10,34 +10,43 @@ from audience_pipeline.storage.bigquery.fragments import month_value
 from audience_pipeline.storage.bigquery.ledger import Ledger
 from audience_pipeline.storage.bigquery.statements import statement
 from audience_pipeline.storage.contract import Finding
-from audience_pipeline.tables import LANDED, SOURCES, Table
+from audience_pipeline.tables import LANDED, SOURCES
 from audience_pipeline.tables.landed import LINES_PER_FILE
 
-Counts = dict[tuple[int, int], int]
+Counts = dict[tuple[str, int, int], int]
+"""Records by landed table, number of the file, and month."""
 
 
 def landed_findings(warehouse: Warehouse) -> Iterator[Finding]:
     """Yield the files and months of which the landed tables have other numbers of records than the ledger."""
-    for table in SOURCES:
-        stored, noted = _stored(warehouse, LANDED[table.name]), _noted(warehouse, table)
-        for number, month in sorted(stored.keys() | noted.keys()):
-            found, expected = stored.get((number, month), 0), noted.get((number, month), 0)
-            if found != expected:
-                yield Finding(
-                    "landed records",
-                    f"{LANDED[table.name].name}, file {number}, month {month}",
-                    found=f"{found} records",
-                    expected=f"{expected}, as the ledger says",
-                    remedy="Restore the table from a snapshot, or land the file's records again under another name.",
-                )
+    stored, noted = _stored(warehouse), _noted(warehouse)
+    for place in sorted(stored.keys() | noted.keys()):
+        found, expected = stored.get(place, 0), noted.get(place, 0)
+        if found != expected:
+            name, number, month = place
+            yield Finding(
+                "landed records",
+                f"{name}, file {number}, month {month}",
+                found=f"{found} records",
+                expected=f"{expected}, as the ledger says",
+                remedy="Restore the table from a snapshot, or land the file's records again under another name.",
+            )
 
 
-def _stored(warehouse: Warehouse, landed: Table) -> Counts:
-    text = statement("landed_counts", landed=landed.name, month=month_value(landed), lines_per_file=str(LINES_PER_FILE))
-    found = warehouse.run(text, object=f"table {landed.name}", operation="verify").arrow()
-    return {(row["number"], row["month"]): row["n"] for row in found.to_pylist()}
+def _stored(warehouse: Warehouse) -> Counts:
+    lines = str(LINES_PER_FILE)
+    texts = [
+        statement("landed_counts", landed=each.name, month=month_value(each), lines_per_file=lines)
+        for each in LANDED.values()
+    ]
+    text = "UNION ALL\n".join(texts)
+    found = warehouse.run(text, object=f"dataset {warehouse.dataset}", operation="verify").arrow()
+    return {(row["table_name"], row["number"], row["month"]): row["n"] for row in found.to_pylist()}
 
 
-def _noted(warehouse: Warehouse, table: Table) -> Counts:
-    lines = Ledger(warehouse).published(table)
-    return {(line.entry.number, month): count for line in lines for month, count in line.months.items()}
+def _noted(warehouse: Warehouse) -> Counts:
+    return {
+        (LANDED[line.entry.table].name, line.entry.number, month): count
+        for line in Ledger(warehouse).published(SOURCES)
+        for month, count in line.months.items()
+    }

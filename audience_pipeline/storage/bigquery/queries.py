@@ -60,15 +60,16 @@ def portions(keys: Iterable[str]) -> list[list[str]]:
 
 def digests(warehouse: Warehouse, table: Table) -> dict[int, str]:
     """Return a content digest for each month that has rows."""
-    found = {month: read(warehouse, table, of_month(table, month)) for month in months(warehouse, table)}
+    found = {month: read(warehouse, table, of_month(table, month)) for month in months(warehouse, [table])[table]}
     return {month: content_digest(table, rows) for month, rows in found.items() if rows.num_rows}
 
 
-def months(warehouse: Warehouse, table: Table) -> list[int]:
+def months(warehouse: Warehouse, tables: Sequence[Table]) -> dict[Table, list[int]]:
     """Return the months that have rows, oldest first; 0 is the only one of a table without months."""
-    text = statement("months", month=month_value(table), table=table.name)
-    rows = warehouse.run(text, object=f"table {table.name}", operation="read").arrow()
-    return [int(row["month"]) for row in rows.to_pylist()]
+    texts = [statement("months", month=month_value(table), table=table.name) for table in tables]
+    found = warehouse.run("UNION ALL\n".join(texts), object=f"dataset {warehouse.dataset}", operation="read").arrow()
+    rows = [(row["table_name"], int(row["month"])) for row in found.to_pylist()]
+    return {table: sorted(month for name, month in rows if name == table.name) for table in tables}
 
 
 def of_month(table: Table, month: int) -> Query:

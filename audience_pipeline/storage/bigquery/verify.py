@@ -5,7 +5,8 @@ Belongs here: what is checked, and mending the index. Does not belong here: what
 never dropped or changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.bigquery.attempts import until_not_overtaken
@@ -20,14 +21,14 @@ from audience_pipeline.storage.bigquery.rules import phase_of
 from audience_pipeline.storage.bigquery.staging import PREFIX, staged
 from audience_pipeline.storage.bigquery.statements import statement
 from audience_pipeline.storage.contract import Finding
-from audience_pipeline.tables import KEYS, LANDED, STORED, Reference, Table
+from audience_pipeline.tables import KEYS, LANDED, STORED, TABLES, Reference, Table
 from audience_pipeline.tables.bigquery import KEPT
 
 _BACKUP = "Restore it from a snapshot of the table, or bring the table back with `audience-pipeline refold`."
 _REPAIR = "Run `audience-pipeline verify --repair`."
 _MIGRATE = "Run `audience-pipeline migrate`."
-_SHOWN = 20
-Row = dict[str, object]
+_LIVE = tuple(table for table in STORED if index_of(table) is table)
+Row = dict[str, Any]
 
 
 def verify(warehouse: Warehouse, *, repair: bool) -> list[Finding]:
@@ -38,15 +39,12 @@ def verify(warehouse: Warehouse, *, repair: bool) -> list[Finding]:
     if drifted := list(_drift(warehouse)):
         return drifted
     findings = [*_leftovers(warehouse), *_fences(warehouse, repair=repair)]
-    for table in STORED:
-        if index_of(table) is table:
-            findings += _duplicates(warehouse, table)
-            findings += _index(warehouse, table, repair=repair)
-        for month in months(warehouse, table):
+    findings += _duplicates(warehouse)
+    findings += _index(warehouse, repair=repair)
+    for table, found in months(warehouse, STORED).items():
+        for month in found:
             findings += inspect_month(warehouse, table, month, reindex=_reindex if repair else None)
-        for reference in table.references:
-            findings += _dangling(warehouse, table, reference)
-    return [*findings, *landed_findings(warehouse)]
+    return [*findings, *_dangling(warehouse), *landed_findings(warehouse)]
 
 
 def _drift(warehouse: Warehouse) -> Iterator[Finding]:
@@ -85,25 +83,26 @@ def _fences(warehouse: Warehouse, *, repair: bool) -> list[Finding]:
     return [Finding("fence", warehouse.name(name), "none", expected, _REPAIR, repaired=repair) for name in missing]
 
 
-def _duplicates(warehouse: Warehouse, table: Table) -> Iterator[Finding]:
-    text = statement("duplicates", rows=places(table))
-    for row in _rows(warehouse, table, text)[:_SHOWN]:
+def _duplicates(warehouse: Warehouse) -> Iterator[Finding]:
+    for row in _rows(warehouse, [statement("duplicates", table=each.name, rows=places(each)) for each in _LIVE]):
         yield Finding(
             "duplicate key",
-            f"{table.name} {row['row_key']}",
+            f"{row['table_name']} {row['row_key']}",
             found=f"{row['n']} rows",
             expected="one row a key, live and archive together",
             remedy="Delete the older one, then run `audience-pipeline verify --repair`.",
         )
 
 
-def _index(warehouse: Warehouse, table: Table, *, repair: bool) -> Iterator[Finding]:
-    """Hold the index against all rows, live and archived."""
-    index = KEYS[table.name].name
-    for row in _rows(warehouse, table, statement("disagreements", rows=places(table), index=index)):
-        where = f"{table.name}, {row['phase']}, month {row['month']}"
+def _index(warehouse: Warehouse, *, repair: bool) -> Iterator[Finding]:
+    """Hold each index against all rows, live and archived."""
+    texts = [
+        statement("disagreements", table=each.name, rows=places(each), index=KEYS[each.name].name) for each in _LIVE
+    ]
+    for row in _rows(warehouse, texts):
+        where = f"{row['table_name']}, {row['phase']}, month {row['month']}"
         if repair:
-            _mend(warehouse, table, str(row["phase"]), int(str(row["month"])), lost=bool(row["lost"]))
+            _mend(warehouse, TABLES[row["table_name"]], row["phase"], row["month"], lost=row["lost"])
         if row["lost"]:
             found = f"{row['n']} keys without a row (first: {row['first_key']})"
             yield Finding("lost row", where, found, "a row for each key of the index", _BACKUP, repaired=repair)
@@ -117,7 +116,7 @@ def _mend(warehouse: Warehouse, table: Table, phase: str, month: int, *, lost: b
     """Make the index agree with the rows of one month."""
     if lost:
         text = statement("forget", index=KEYS[table.name].name, phase=phase, rows=places(table))
-        until_not_overtaken(lambda _: _rows(warehouse, table, text, {"month": month}))
+        until_not_overtaken(lambda _: _rows(warehouse, [text], {"month": month}))
         return
     for each in STORED:
         if index_of(each) is table and phase_of(each) == phase:
@@ -137,25 +136,29 @@ def _reindex(warehouse: Warehouse, table: Table, month: int) -> None:
             phase=phase_of(table),
             positions=positions,
         )
-        until_not_overtaken(lambda _: _rows(warehouse, table, text))
+        until_not_overtaken(lambda _: _rows(warehouse, [text]))
 
 
 _NO_POSITIONS = "SELECT '' AS landed_key, 0 AS position"
 
 
-def _dangling(warehouse: Warehouse, table: Table, reference: Reference) -> Iterator[Finding]:
+def _dangling(warehouse: Warehouse) -> Iterator[Finding]:
     """Find rows whose reference is absent, or another tenant's."""
-    text = statement(
-        "dangling", table=table.name, key=table.key, column=reference.column, index=KEYS[reference.table].name
-    )
-    for row in _rows(warehouse, table, text):
+    texts = [_dangling_query(table, reference) for table in STORED for reference in table.references]
+    for row in _rows(warehouse, texts):
         yield Finding(
             "reference",
-            f"{table.name} {row['row_key']}",
-            found=f"{reference.column} {row['reference']}, which user {row['user_id']!r} does not have",
-            expected=f"a key of {reference.table} of the same user",
-            remedy=f"Land the missing record of {reference.table}.",
+            f"{row['table_name']} {row['row_key']}",
+            found=f"{row['column_name']} {row['reference']}, which user {row['user_id']!r} does not have",
+            expected=f"a key of {row['referred']} of the same user",
+            remedy=f"Land the missing record of {row['referred']}.",
         )
+
+
+def _dangling_query(table: Table, reference: Reference) -> str:
+    index = KEYS[reference.table].name
+    names = {"table": table.name, "key": table.key, "column": reference.column, "referred": reference.table}
+    return statement("dangling", index=index, **names)
 
 
 def places(table: Table) -> str:
@@ -165,10 +168,11 @@ def places(table: Table) -> str:
         statement("places", key=each.key, month=month_value(each), phase=phase_of(each), table=each.name)
         for each in tables
     ]
-    return "\nUNION ALL\n".join(texts)
+    return "UNION ALL\n".join(texts)
 
 
-def _rows(warehouse: Warehouse, table: Table, text: str, parameters: dict[str, object] | None = None) -> list[Row]:
-    found = warehouse.run(text, parameters, object=f"table {table.name}", operation="verify").arrow()
-    rows: list[Row] = found.to_pylist()
-    return rows
+def _rows(warehouse: Warehouse, texts: Sequence[str], parameters: dict[str, object] | None = None) -> list[Row]:
+    """Run queries as one, and return the rows in an order that stays."""
+    text = "UNION ALL\n".join(texts)
+    found = warehouse.run(text, parameters, object=f"dataset {warehouse.dataset}", operation="verify").arrow()
+    return sorted(found.to_pylist(), key=str)
