@@ -10,6 +10,7 @@ from audience_pipeline.tables.platforms import PLATFORMS
 from audience_pipeline.tables.principals import TENANT_PRINCIPALS
 from audience_pipeline.tables.types import LogicalType
 from audience_pipeline.tables.users import USERS
+from audience_pipeline.tables.written import WRITTEN_MONTHS
 
 STORED: tuple[Table, ...] = (
     USERS,
@@ -53,6 +54,7 @@ __all__ = [
     "TABLES",
     "TENANT_PRINCIPALS",
     "USERS",
+    "WRITTEN_MONTHS",
     "Column",
     "Format",
     "Layout",

@@ -16,6 +16,7 @@ from audience_pipeline.tables import (
     STORED,
     TABLES,
     TENANT_PRINCIPALS,
+    WRITTEN_MONTHS,
     Column,
     Layout,
     LogicalType,
@@ -29,7 +30,7 @@ DATASET = "project.dataset"
 VIEWS = "project.dataset_views"
 """Stands for the dataset of the views."""
 
-KEPT: tuple[Table, ...] = (*TABLES.values(), *BOOKKEEPING, TENANT_PRINCIPALS)
+KEPT: tuple[Table, ...] = (*TABLES.values(), *BOOKKEEPING, TENANT_PRINCIPALS, WRITTEN_MONTHS)
 """Every table that is made in BigQuery."""
 
 ALL_DISTRIBUTIONS = "distributions_all"

@@ -57,9 +57,14 @@ def staged(warehouse: Warehouse, table: Table, frame: pl.DataFrame) -> Iterator[
 
 def create(warehouse: Warehouse, name: str, columns: Sequence[Column]) -> None:
     """Make an empty staging table that expires by itself; one that is there already stays as it is."""
+    make(warehouse, name, schema_of(columns))
+
+
+def make(warehouse: Warehouse, name: str, schema: "Sequence[bigquery.SchemaField]") -> None:
+    """Make the same of a schema that no declaration has."""
     from google.cloud import bigquery
 
-    made = bigquery.Table(warehouse.name(name), schema=schema_of(columns))
+    made = bigquery.Table(warehouse.name(name), schema=schema)
     made.expires = datetime.now(UTC) + LIFETIME
     with warehouse.errors(f"table {name}"):
         warehouse.client.create_table(made, exists_ok=True, retry=warehouse.retry)
