@@ -13,6 +13,7 @@ import dagster as dg
 
 from audience_pipeline.errors import PipelineError
 from audience_pipeline.settings import Settings
+from audience_pipeline.storage.bigquery.derived import derived_name
 from audience_pipeline.storage.parquet.derived import DIRECTORY
 from audience_pipeline.tables import LANDED, LANDED_COLUMNS, SOURCES, TABLES, Column, Layout, Owner, Table
 
@@ -67,12 +68,14 @@ def classed_failures() -> Iterator[None]:
 def location(settings: Settings, path: Sequence[str]) -> dict[str, str]:
     """Return where the table of an asset is kept, as metadata."""
     declared = len(path) == 1 and path[0] in TABLES
-    directory = settings.data_dir.joinpath(*(() if declared else (DIRECTORY,)), *path)
-    return {
-        "dagster/table_name": ".".join(path),
-        "dagster/storage_kind": settings.backend,
-        "dagster/uri": directory.absolute().as_uri(),
-    }
+    if settings.backend == "bigquery":
+        table = path[0] if declared else derived_name(path)
+        parts = (str(settings.bigquery_project), str(settings.bigquery_dataset), table)
+        name, uri = ".".join(parts), f"bigquery://{'/'.join(parts)}"
+    else:
+        directory = settings.data_dir.joinpath(*(() if declared else (DIRECTORY,)), *path)
+        name, uri = ".".join(path), directory.absolute().as_uri()
+    return {"dagster/table_name": name, "dagster/storage_kind": settings.backend, "dagster/uri": uri}
 
 
 def column_lineage(table: Table) -> dg.TableColumnLineage:

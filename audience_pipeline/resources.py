@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
-from audience_pipeline.io_managers import ParquetIOManager
+from audience_pipeline.io_managers import BigQueryIOManager, ParquetIOManager
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage import open_store
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from audience_pipeline.storage.contract import TableStore
 
 Clock: TypeAlias = Callable[[], datetime]
+_IO_MANAGERS = {"parquet": ParquetIOManager, "bigquery": BigQueryIOManager}
 
 
 def now() -> datetime:
@@ -43,7 +44,8 @@ def resources_for(settings: Settings, replaced: Mapping[str, object]) -> dict[st
     """Return all resources by name; ``replaced`` takes the place of those it names, and adds others."""
     basic = {"settings": settings, "clock": now, "store": store, **replaced}
     parts = {name: _definition(basic[name]) for name in ("settings", "clock", "store")}
-    return {"io_manager": ParquetIOManager(**parts), **basic, **parts}
+    manager = _IO_MANAGERS[settings.backend](**parts)
+    return {"io_manager": manager, **basic, **parts}
 
 
 def _definition(resource: object) -> dg.ResourceDefinition:

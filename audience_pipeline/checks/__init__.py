@@ -1,7 +1,7 @@
 """The asset checks of every table, made from its declaration.
 
 Belongs here: which checks a table has, and running them on what a run materialized. Does not belong here: what a check
-looks for (`rows` and `schema`).
+looks for (`rows`, `placement` and `schema`).
 
 All checks of a table are one step that reads the slice once. They look at the months of their run; started by hand,
 without a month, at the whole table. They are not partitioned themselves: Dagster has that in preview only.
@@ -14,7 +14,8 @@ import dagster as dg
 
 from audience_pipeline.checks.context import Subject
 from audience_pipeline.checks.outcome import Outcome
-from audience_pipeline.checks.rows import placement, references, refusals, unique_key
+from audience_pipeline.checks.placement import placement
+from audience_pipeline.checks.rows import references, refusals, unique_key
 from audience_pipeline.checks.schema import schema
 from audience_pipeline.partitions import month_key, months_of_run
 from audience_pipeline.policies import classed_failures

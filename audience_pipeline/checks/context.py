@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
 from audience_pipeline.settings import Settings
-from audience_pipeline.storage.contract import Query
+from audience_pipeline.storage.contract import Query, TableStore
 from audience_pipeline.tables import Table
-
-if TYPE_CHECKING:
-    from audience_pipeline.storage.parquet.store import ParquetStore
 
 
 @dataclass(frozen=True)
@@ -20,7 +16,7 @@ class Subject:
     """A table and the months to look at (None: all), with where to look."""
 
     table: Table
-    store: "ParquetStore"
+    store: TableStore
     settings: Settings
     months: tuple[int, int] | None
     instance: dg.DagsterInstance

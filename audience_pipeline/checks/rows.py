@@ -1,4 +1,4 @@
-"""Rules over several rows, over the index, and over other tables."""
+"""Rules over several rows, over the index, and over other tables; the same for every backend."""
 
 import dagster as dg
 import polars as pl
@@ -7,7 +7,6 @@ from audience_pipeline.checks.context import Subject
 from audience_pipeline.checks.outcome import Outcome, counted
 from audience_pipeline.storage.contract import Placement
 from audience_pipeline.storage.months import MONTH, with_month
-from audience_pipeline.storage.parquet.placement import misplaced
 from audience_pipeline.tables import TABLES, Reference, Table
 
 _BATCH = 10_000
@@ -23,13 +22,6 @@ def unique_key(subject: Subject) -> Outcome:
         if (found := _found(known.get(key), user, month, repeated=repeated))
     ]
     return counted(f"repeat a {table.key}, or are not what the index has", len(subject.rows), len(failures), failures)
-
-
-def placement(subject: Subject) -> Outcome:
-    """Every row is in the file of its own user and month."""
-    files = subject.store.files(subject.table, months=subject.months)
-    wrong = misplaced(subject.table, subject.settings.data_dir.absolute(), files).to_dicts()
-    return counted("are in a file of another user or month", len(subject.rows), len(wrong), wrong)
 
 
 def references(subject: Subject) -> Outcome:

@@ -4,9 +4,6 @@ Belongs here: which declared table an asset's name is, and what a write reports.
 rows; there is no way round the store's. Landed tables are read here and never written: only landing appends to them.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import pyarrow as pa
 
 from audience_pipeline.errors import UsageError
@@ -14,9 +11,6 @@ from audience_pipeline.io_managers.slices import Slice
 from audience_pipeline.storage.contract import Query, TableStore, UpsertResult
 from audience_pipeline.tables import LANDED, SOURCES, TABLES, Table
 from audience_pipeline.tables.canonical import content_digest
-
-if TYPE_CHECKING:
-    from audience_pipeline.storage.parquet.store import ParquetStore
 
 _SOURCE_OF = {landed.name: TABLES[name] for name, landed in LANDED.items()}
 
@@ -52,9 +46,7 @@ def upsert(store: TableStore, table: Table, rows: pa.Table) -> UpsertResult:
     return store.upsert(table, rows)
 
 
-def measure(store: "ParquetStore", table: Table, slice_: Slice) -> tuple[int, int, str]:
-    """Return the rows, bytes and content digest of the slice as it is stored now."""
+def measure(store: TableStore, table: Table, slice_: Slice) -> tuple[int, str]:
+    """Return the rows and the content digest of the slice as it is stored now."""
     rows = store.read(table, Query(months=slice_.months))
-    files = store.files(table, months=slice_.months)
-    size = sum(Path(file).stat().st_size for file in files)
-    return rows.num_rows, size, content_digest(table, rows)
+    return rows.num_rows, content_digest(table, rows)

@@ -1,9 +1,7 @@
-"""What users' own assets return becomes a derived table, and is read back.
+"""What users' own assets return, cut into the months of its slice.
 
-Belongs here: cutting a frame into the months of its slice. Does not belong here: files.
+Belongs here: which rows are of which month. Does not belong here: how a backend keeps them.
 """
-
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,41 +9,31 @@ import pyarrow.compute as pc
 from audience_pipeline.errors import RefusedError
 from audience_pipeline.io_managers.slices import Slice
 from audience_pipeline.partitions import months_between
-from audience_pipeline.storage.parquet.derived import DerivedTable
 
 DEFAULT_MONTH_COLUMN = "created_at"
 
 
-def write(root: Path, slice_: Slice, rows: pa.Table, month_column: str | None) -> int:
-    """Replace the slice by ``rows``; return the bytes written.
+def cut(slice_: Slice, rows: pa.Table, month_column: str | None) -> tuple[dict[int, pa.Table], str | None]:
+    """Return the rows of each month of the slice (of 0 where it has none), and the column that decides a row's month.
 
-    ``month_column`` names the timestamp or date that decides a row's month (``created_at`` unless the asset's metadata
-    has ``partition_expr``). A slice of one month needs none: all rows are that month's.
+    ``month_column`` names that timestamp or date; it is ``created_at`` unless the asset says otherwise. A slice of one
+    month needs none: all rows are that month's, and the column is None.
 
     Raises:
         RefusedError: a row lies outside the months of the slice, or months cannot be told apart.
     """
-    return DerivedTable(root, slice_.path).replace(_cut(slice_, rows, month_column))
-
-
-def read(root: Path, slice_: Slice) -> pa.Table:
-    """Return the rows of the slice."""
-    return DerivedTable(root, slice_.path).read(slice_.months or (0, 0), slice_.columns)
-
-
-def _cut(slice_: Slice, rows: pa.Table, month_column: str | None) -> dict[int, pa.Table]:
     if slice_.months is None:
-        return {0: rows}
+        return {0: rows}, None
     column = month_column or DEFAULT_MONTH_COLUMN
     months = months_between(*slice_.months)
     if column not in rows.column_names:
         if len(months) == 1 and month_column is None:
-            return {months[0]: rows}
+            return {months[0]: rows}, None
         raise _refused(slice_, f"no column {column}", "a timestamp or date that decides each row's month")
     month = _month_of(slice_, column, rows)
     if outside := sorted({found for found in month.to_pylist() if found not in months}, key=str):
         raise _refused(slice_, f"{column} in {outside[0]}", f"months from {months[0]} to {months[-1]}")
-    return {each: rows.filter(pc.equal(month, each)) for each in months}
+    return {each: rows.filter(pc.equal(month, each)) for each in months}, column
 
 
 def _month_of(slice_: Slice, column: str, rows: pa.Table) -> pa.ChunkedArray:

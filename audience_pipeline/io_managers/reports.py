@@ -19,8 +19,8 @@ SHOWN = 20
 Metadata: TypeAlias = dict[str, Any]
 
 
-def slice_metadata(slice_: Slice, *, rows: int, bytes: int, digest: str | None = None) -> Metadata:
-    """Return the size of a slice.
+def slice_metadata(slice_: Slice, *, rows: int) -> Metadata:
+    """Return how many rows a slice has.
 
     Dagster repeats it for each month of a range, so a range says which months it counts together.
     """
@@ -29,7 +29,12 @@ def slice_metadata(slice_: Slice, *, rows: int, bytes: int, digest: str | None =
         first, last = map(month_key, slice_.months)
         together = {"counted together": f"{first} to {last}", "rows": rows}
         extent = {"dagster/partition_row_count": rows} if first == last else together
-    return {**extent, "dagster/size_bytes": bytes} | ({"content digest": digest} if digest else {})
+    return extent
+
+
+def size_metadata(bytes: int) -> Metadata:
+    """Return how many bytes a slice has."""
+    return {"dagster/size_bytes": bytes}
 
 
 def upsert_metadata(result: UpsertResult) -> Metadata:
