@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from audience_pipeline.errors import StorageError, UsageError, storage_errors
+from audience_pipeline.errors import CorruptionError, StorageError, UsageError, storage_errors
 from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.moments import iso
 from audience_pipeline.settings import Settings
@@ -164,12 +164,15 @@ class Quarantine:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
                 yield db
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
+            remedy = "Free space or mend permissions, and run again: what is refused must be kept first."
             raise StorageError(
-                self.path,
-                found=str(error),
-                expected="a quarantine that can be written",
-                remedy="Free space or mend permissions, and run again: what is refused must be kept first.",
+                self.path, found=str(error), expected="a quarantine that can be written", remedy=remedy
+            ) from error
+        except sqlite3.DatabaseError as error:
+            remedy = "Restore it from a backup, or move its directory away: a new one is made, without what it held."
+            raise CorruptionError(
+                self.path, found=str(error), expected="a sound quarantine database", remedy=remedy
             ) from error
 
 

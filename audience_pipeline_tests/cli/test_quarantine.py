@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import Result
@@ -17,7 +18,7 @@ def sent(tmp_path: Path) -> Path:
     return tmp_path / "sent"
 
 
-def answers(result: Result) -> list[dict[str, object]]:
+def answers(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -76,6 +77,18 @@ def test_one_content_refused_in_two_tables_is_told_apart_by_the_table(command: C
             table
         ]
     assert "found 0 entries in platforms" in command("quarantine", "show", digest, "--table", "platforms").stderr
+
+
+def test_a_damaged_quarantine_is_told_with_what_to_do_and_loses_no_record(command: Command, sent: Path) -> None:
+    path = write(sent / "d.ndjson", [b"broken"])
+    quarantine = Path(answers(command("ingest", "distributions", str(path)))[0]["quarantine"])
+    quarantine.write_bytes(b"no database at all")
+    for arguments in (("quarantine", "list"), ("ingest", "users", str(path))):
+        result = command(*arguments)
+        assert result.exit_code == 1
+        assert "Restore it from a backup, or move its directory away" in " ".join(result.stderr.split())
+    quarantine.unlink()
+    assert counts(command("ingest", "users", str(path))) == (1, 0, 0, 0, 0, 1)
 
 
 def test_a_retry_answers_like_an_ingest(command: Command, data_dir: Path, sent: Path) -> None:

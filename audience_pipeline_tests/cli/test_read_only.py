@@ -132,6 +132,28 @@ def test_a_data_directory_that_may_not_be_read_is_a_clear_error(command: Command
         assert "found no permission, expected access for this user" in " ".join(result.stderr.split())
 
 
+def test_a_user_directory_that_may_not_be_entered_is_a_clear_error(command: Command, shared: Path) -> None:
+    for path in [shared, *shared.rglob("*")]:
+        path.chmod(0o777)
+    locked = shared / "data" / "audiences" / f"user_id={ANA}"
+    locked.chmod(0)
+    with as_nobody():
+        results = [command(*arguments) for arguments in (*READS[:2], ("verify",))]
+    locked.chmod(0o700)
+    assert [result.exit_code for result in results] == [1] * 3
+    assert all("found no permission" in " ".join(result.stderr.split()) for result in results)
+
+
+def test_locks_that_may_not_be_taken_are_a_clear_error(command: Command, shared: Path) -> None:
+    for path in [shared, *shared.rglob("*")]:
+        path.chmod(0o777)
+    (shared / "data" / "_state" / "locks").chmod(0o444)
+    with as_nobody():
+        result = command("vacuum")
+    assert result.exit_code == 1
+    assert "_state/locks: found no permission" in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize("arguments", [*READS, ("verify", "--repair"), ("vacuum",)])
 def test_a_data_directory_that_is_not_there_is_not_made(
     command: Command, data_dir: Path, arguments: tuple[str, ...]

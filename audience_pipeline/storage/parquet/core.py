@@ -10,7 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
-from audience_pipeline.errors import CorruptionError
+from audience_pipeline.errors import CorruptionError, storage_errors
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.parquet.files import Staging, read_files
 from audience_pipeline.storage.parquet.layout import Layout, Partition
@@ -76,7 +76,8 @@ class Core:
 
     def existing(self, table: Table, partitions: Iterable[Partition]) -> list[Partition]:
         """Return those of ``partitions`` that have a file."""
-        return [partition for partition in partitions if self.layout.path(table, partition).exists()]
+        with storage_errors(self.layout.root / table.name):
+            return [partition for partition in partitions if self.layout.path(table, partition).exists()]
 
     def rows(self, table: Table, partitions: Sequence[Partition]) -> pl.DataFrame:
         """Return the rows of partitions that have a file."""

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
+from audience_pipeline.errors import storage_errors
+
 _SET_WAIT: int | None = getattr(fcntl, "F_OFD_SETLKW", None)
 _SET: int | None = getattr(fcntl, "F_OFD_SETLK", None)
 
@@ -52,7 +54,8 @@ class Locks:
             os.close(descriptor)
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with storage_errors(self._path):
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _offset(name: str) -> int:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import duckdb
 
-from audience_pipeline.errors import ConflictError, CorruptionError
+from audience_pipeline.errors import ConflictError, CorruptionError, storage_error
 from audience_pipeline.tables import Table
 
 _ATTEMPTS = 8
@@ -30,6 +30,7 @@ def steady(paths: Sequence[str | os.PathLike[str]], read: Callable[[], Found]) -
 
     Raises:
         ConflictError: some file was replaced during each of several attempts.
+        StorageError: a directory above one of them may not be entered.
         Exception: what ``read`` raises though no file was replaced.
     """
     for attempt in range(_ATTEMPTS):
@@ -61,6 +62,8 @@ def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...] | None:
         status = os.stat(path)  # noqa: PTH116 - called twice a file and read
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise storage_error(error, os.fspath(path)) from error
     return status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size
 
 
