@@ -7,7 +7,6 @@ landing cannot put them elsewhere.
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,10 +51,10 @@ class Admission:
         self._judge_changes(rows, known, verdicts)
         self._check_references(rows, verdicts)
         placed = _Rows.of(self._table, rows)
-        with ExitStack() as locks:
-            inserts = [row for row in placed.indexes(verdicts) if placed.keys[row] not in known]
-            for user_id in self._quotas.limited({placed.users[row] for row in inserts}):
-                locks.enter_context(self._store.user_lock(user_id))
+        inserts = [row for row in placed.indexes(verdicts) if placed.keys[row] not in known]
+        limited = self._quotas.limited({placed.users[row] for row in inserts})
+        with self._store.user_lock(*limited):
+            for user_id in limited:
                 self._refuse_exceeding(placed, [row for row in inserts if placed.users[row] == user_id], verdicts)
             self._reserve(placed, verdicts)
         return verdicts

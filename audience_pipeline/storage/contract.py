@@ -264,8 +264,8 @@ class TableStore(Protocol):
     def inserted_in_month(self, table: Table, user_id: str, month: int) -> int:
         """Return how many keys of the user were first accepted in the UTC month ``yyyymm`` (for quotas)."""
 
-    def user_lock(self, user_id: str) -> AbstractContextManager[None]:
-        """Hold the user's quota against other writers, on this machine."""
+    def user_lock(self, *user_ids: str) -> AbstractContextManager[None]:
+        """Hold the quotas of users against other writers, all of them or none; on files, those of this machine."""
 
     def landing_lock(self, table: Table) -> AbstractContextManager[None]:
         """Let one landing of ``table`` run at a time."""

@@ -34,7 +34,7 @@ CHECKS = {
     "users": EVERY_TABLE,
 }
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = ("pandas", "pandera", "google.cloud", "pyarrow.dataset")
+HEAVY = ("pandas", "pandera", "google.cloud", "dagster_gcp", "pyarrow.dataset")
 
 
 def specs(defs: dg.Definitions) -> Mapping[str, dg.AssetSpec]:
@@ -73,6 +73,16 @@ def test_every_asset_says_who_owns_it_what_it_is_and_where_it_is(defs: dg.Defini
         assert spec.metadata["dagster/uri"] == (settings.data_dir / name).as_uri()
 
 
+def test_on_bigquery_every_asset_says_which_table_it_is(tmp_path: Path) -> None:
+    settings = Settings(
+        backend="bigquery", data_dir=tmp_path, bigquery_project="acme-data", bigquery_dataset="audiences"
+    )
+    for name, spec in specs(build_defs(settings)).items():
+        assert "bigquery" in spec.kinds
+        assert spec.metadata["dagster/table_name"] == f"acme-data.audiences.{name}"
+        assert spec.metadata["dagster/uri"] == f"bigquery://acme-data/audiences/{name}"
+
+
 def test_the_column_schema_is_the_declaration(defs: dg.Definitions) -> None:
     for name, spec in specs(defs).items():
         schema = spec.metadata["dagster/column_schema"]
@@ -106,13 +116,17 @@ def test_a_resource_can_be_replaced(settings: Settings) -> None:
     assert seen == [moment]
 
 
-def test_importing_the_code_location_touches_no_file_and_no_heavy_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["parquet", "bigquery"])
+def test_importing_the_code_location_touches_no_file_and_no_heavy_library(tmp_path: Path, backend: str) -> None:
+    names = {"BACKEND": backend, "BIGQUERY_PROJECT": "acme-data", "BIGQUERY_DATASET": "audiences"}
+    environment = os.environ | {f"{PREFIX}{name}": value for name, value in names.items()}
     code = f"""
 import json, os, sys
 import audience_pipeline.definitions
 print(json.dumps([[name for name in {HEAVY!r} if name in sys.modules], os.listdir()]))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[], []]
 
 

@@ -26,13 +26,16 @@ _TOLD_EVERY = 60
 
 @contextmanager
 def held(warehouse: Warehouse, names: Sequence[str], *, seconds: int = _SECONDS) -> Iterator[None]:
-    """Hold ``names`` for the time of a block; waits for whoever holds one of them.
+    """Hold ``names`` for the time of a block, all or none; waits for whoever holds one of them.
 
     ``seconds`` is how long others wait for a holder that died.
 
     Raises:
         ConflictError: at the end of the block, where the leases ran out meanwhile: others may have held them, too.
     """
+    if not names:
+        yield
+        return
     lease = _Lease(warehouse, names, seconds)
     lease.take()
     try:

@@ -100,9 +100,9 @@ class BigQueryStore:
         """Return how many keys of a user were accepted in a month; see the contract."""
         return index.accepted(self._warehouse, table, user_id, month)
 
-    def user_lock(self, user_id: str) -> AbstractContextManager[None]:
-        """Hold a user's quota; see the contract."""
-        return leases.held(self._warehouse, [f"quota {user_id}"])
+    def user_lock(self, *user_ids: str) -> AbstractContextManager[None]:
+        """Hold users' quotas; see the contract."""
+        return leases.held(self._warehouse, [f"quota {user_id}" for user_id in user_ids])
 
     def landing_lock(self, table: Table) -> AbstractContextManager[None]:
         """Hold the landing of a table; see the contract."""

@@ -127,9 +127,9 @@ class ParquetStore:
         """Return how many keys of a user were accepted in a month; see the contract."""
         return self._core.state.accepted(table.name, user_id, month)
 
-    def user_lock(self, user_id: str) -> AbstractContextManager[None]:
-        """Hold a user's quota; see the contract."""
-        return self._core.locks.hold([f"quota\0{user_id}"])
+    def user_lock(self, *user_ids: str) -> AbstractContextManager[None]:
+        """Hold users' quotas; see the contract."""
+        return self._core.locks.hold(f"quota\0{user_id}" for user_id in user_ids)
 
     def landing_lock(self, table: Table) -> AbstractContextManager[None]:
         """Hold the landing of a table; see the contract."""
