@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -103,9 +103,17 @@ def _submitted(pool: ProcessPoolExecutor, piece: Block | LongLine, source: Sourc
         return piece, None
     left = Path(scratch, f"{piece.first}.arrow")
     if source is None or not source.is_plain:
-        return piece, pool.submit(_judge, piece, left)
+        return piece, _submit(pool, _judge, piece, left)
     unread = piece.unread()
-    return unread, pool.submit(_judge_part, source, unread, left)
+    return unread, _submit(pool, _judge_part, source, unread, left)
+
+
+def _submit(pool: ProcessPoolExecutor, judge: Callable[..., _Left], *arguments: object) -> "Future[_Left]":
+    """Submit, where the pool may start another process while its own thread closes all pipes over one that died."""
+    try:
+        return pool.submit(judge, *arguments)
+    except (OSError, ValueError) as error:
+        raise BrokenProcessPool(str(error)) from error
 
 
 def _collected(piece: Block | LongLine, future: "Future[_Left] | None", chunks: Chunks) -> tuple[Block | None, Chunk]:

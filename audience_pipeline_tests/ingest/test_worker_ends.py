@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -66,6 +68,21 @@ def test_a_killed_worker_ends_the_landing_with_an_error_that_says_what_to_do(scr
 
     with pytest.raises(StorageError, match=r"audiences, worker process: .*Free some memory and run again"):
         judge(kill_workers)
+    assert not list(scratch.iterdir())
+
+
+def test_a_worker_killed_while_another_is_started_ends_the_landing_the_same_way(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def submit(*_: object) -> NoReturn:
+        reason = "bad value(s) in fds_to_keep"  # what starting a process ends with, once the pool closed its pipes
+        raise ValueError(reason)
+
+    def spoil() -> None:
+        monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+
+    with pytest.raises(StorageError, match=r"audiences, worker process: .*Free some memory and run again"):
+        judge(spoil)
     assert not list(scratch.iterdir())
 
 

@@ -10,12 +10,12 @@ from audience_pipeline_tests.storage.builders import audience, frame
 
 
 def test_a_writer_whose_keys_others_keep_reserving_gives_up_and_can_be_run_again(
-    store: ParquetStore, monkeypatch: pytest.MonkeyPatch
+    parquet: ParquetStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = frame(AUDIENCES, [audience()])
     with monkeypatch.context() as patch:
         patch.setattr(State, "begin", lambda *_: False)
         with pytest.raises(ConflictError, match="audiences: found keys reserved by other writers"):
-            store.upsert(AUDIENCES, rows)
-    assert store.read(AUDIENCES).num_rows == 0
-    assert store.upsert(AUDIENCES, rows).inserted == 1
+            parquet.upsert(AUDIENCES, rows)
+    assert parquet.read(AUDIENCES).num_rows == 0
+    assert parquet.upsert(AUDIENCES, rows).inserted == 1
