@@ -15,10 +15,10 @@ export DAGSTER_HOME := $(CURDIR)/.dagster_home
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: emulator-if-possible help setup demo dev test lint format types check prove bench emulator derive lock clean
+.PHONY: emulator-if-possible help setup demo demo-bigquery dev test lint format types check prove bench emulator derive lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Install everything into .venv, from the locked files only (PYTHON=python3.13 chooses the Python)
 
@@ -32,6 +32,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 demo: $(INSTALLED) ## Run the whole loop on generated data and show the tables
 	@$(BIN)/audience-pipeline demo
+
+demo-bigquery: emulator ## Run the same loop on a BigQuery emulator of its own, which takes about two minutes
+	@$(BIN)/python -m emulator run $(BIN)/audience-pipeline demo --directory demo-bigquery
 
 dev: $(INSTALLED) ## Open Dagster's UI on this code, with its own home in .dagster_home
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml

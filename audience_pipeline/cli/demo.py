@@ -4,10 +4,8 @@ Belongs here: what people see of it. Does not belong here: the steps (`audience_
 and what the steps came to, to stdout, as with every command.
 """
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -15,26 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from audience_pipeline.cli.demo_ending import what_to_open
 from audience_pipeline.cli.output import OutputFormat, print_rows
 
 if TYPE_CHECKING:
     from audience_pipeline.demo.answers import Answer
     from audience_pipeline.demo.loop import Loop
     from audience_pipeline.demo.place import Place
+    from audience_pipeline.demo.sizes import Sizes
     from audience_pipeline.ingest.quarantine import Entry
     from audience_pipeline.runs import Checked, Materialized, Outcome
+    from audience_pipeline.storage.bigquery.store import BigQueryStore
+    from audience_pipeline.storage.parquet.store import ParquetStore
+
+    Digests = Mapping[str, Mapping[int, str]]
 
 _WIDEST = 36
 _NARROW = 26
-_NEXT = """
-What to open next
-  . {environment}   # points this shell at the demo: settings, PATH, DAGSTER_HOME
-  audience-pipeline query user-audiences --user-id {user}
-  audience-pipeline quarantine list
-  audience-pipeline sql "SELECT status, count(*) AS distributions FROM distributions GROUP BY ALL"
-  dagster dev -m audience_pipeline.definitions   # then open http://localhost:3000/assets
-  python -c "import duckdb; print(duckdb.connect('{catalog}', read_only=True).sql('FROM audience_segments LIMIT 5'))"
-"""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,12 +39,19 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     directory: Annotated[Path, typer.Option(help="A new directory, or one a demo ran in before.")] = Path("demo"),
-    size: Annotated[int | None, typer.Option(min=100, help="Distributions to generate (5000).")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=100, help="Distributions to generate (5000; 200 on an emulator).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=1, help="Which world to generate (1).")] = None,
 ) -> None:
-    """Run the whole loop on generated data; safe to repeat."""
+    """Run the whole loop on generated data, on the configured backend; safe to repeat.
+
+    All is kept in the directory but BigQuery's tables: they are made in the dataset of the settings, which must not be
+    there yet.
+    """
     from audience_pipeline.demo.loop import LARGEST_TENANT, loop_at
     from audience_pipeline.demo.place import place_at
+    from audience_pipeline.storage import open_store
 
     place = place_at(directory, seed=seed, size=size)
     place.write_environment()
@@ -57,40 +59,44 @@ def demo(
     with ExitStack() as stack:
         with _step("Starting Dagster"):
             loop = stack.enter_context(loop_at(place))
-        _run(place, loop)
-    files = {"environment": _near(place.environment), "catalog": _near(loop.catalog())}
-    typer.echo(_NEXT.format(user=LARGEST_TENANT, **files))
+        with open_store(place.settings) as store:
+            with _step("Making the store, as `audience-pipeline migrate` does"):
+                loop.prepare()
+            _run(loop, store, loop.digests(store) if place.former else {})
+    typer.echo(what_to_open(place, LARGEST_TENANT))
 
 
-def _run(place: "Place", loop: "Loop") -> None:
-    from audience_pipeline.storage import open_files
-
-    with open_files(place.settings) as store:
-        before = loop.digests(store)
-        with _step("Generating records, sealing credentials, writing landing files"):
-            loop.generate()
-        with _step("Landing the files: Dagster's landing job"):
-            landed = loop.land()
-        with _step("Materializing and checking the tables: one Dagster run over all months"):
-            materialized = loop.materialize()
-        _show_landed(landed)
-        _show_refused(loop.refused())
-        _show_materialized(materialized)
-        if place.former and loop.digests(store) == before:
-            typer.echo("Nothing changed: every table has the content digests it had before.")
-        _show("How large the tables are", [asdict(size) for size in loop.sizes(store)])
-        for answer in loop.answers(store):
-            _show_answer(answer)
+def _run(loop: "Loop", store: "ParquetStore | BigQueryStore", before: "Digests") -> None:
+    """Take the steps and show what they came to; ``before`` is what a former demo left."""
+    if any(before.values()):
+        typer.echo("The demo ran here before: it lands the same records again, and nothing should change.", err=True)
+    with _step("Generating records, sealing credentials, writing landing files"):
+        loop.generate()
+    with _step("Landing the files: Dagster's landing job"):
+        landed = loop.land()
+    with _step("Materializing and checking the tables: one Dagster run over all months"):
+        materialized = loop.materialize()
+    _show_landed(landed)
+    _show_refused(loop.refused())
+    _show_materialized(materialized)
+    if any(before.values()) and loop.digests(store) == before:
+        typer.echo("Nothing changed: every table has the content digests it had before.")
+    _show_sizes(loop.sizes(store))
+    for answer in loop.answers(store):
+        _show_answer(answer)
 
 
 def _introduce(place: "Place") -> None:
     world = place.world
-    again = "The demo ran here before: it lands the same records again, and nothing should change.\n"
     typer.echo(
-        f"{again if place.former else ''}A world of {world.tenants} tenants, {world.audience_count:,} audiences and"
-        f" {world.distribution_count:,} distributions in {world.months} months, kept in {place.root}\n",
+        f"A world of {world.tenants} tenants, {world.audience_count:,} audiences and"
+        f" {world.distribution_count:,} distributions in {world.months} months, kept in {place.root}",
         err=True,
     )
+    if place.settings.backend == "bigquery":
+        at = place.settings.bigquery_api_endpoint
+        typer.echo(f"and, its tables, in BigQuery's {place.mark.tables}{f', emulated at {at}' if at else ''}", err=True)
+    typer.echo(err=True)
 
 
 @contextmanager
@@ -158,6 +164,18 @@ def _passed(checks: "Sequence[Checked]") -> str:
     return f"{sum(check.passed for check in checks)} of {len(checks)} passed"
 
 
+def _show_sizes(found: "Sizes") -> None:
+    measured = all(size.bytes is not None for size in found.tables)
+    _show(
+        "How large the tables are",
+        [
+            {"table": size.table, "rows": size.rows, "users": size.users, found.parts: size.parts}
+            | ({"bytes": size.bytes} if measured else {})
+            for size in found.tables
+        ],
+    )
+
+
 def _show_answer(answer: "Answer") -> None:
     options = " ".join(f"--{name.replace('_', '-')} {_argument(value)}" for name, value in answer.arguments.items())
     found = f"{answer.rows:,} {'row' if answer.rows == 1 else 'rows'} in {1000 * answer.seconds:.0f} ms"
@@ -194,9 +212,3 @@ def _cell(value: object, widest: int) -> str:
         return f"{value:,}"
     text = "" if value is None else str(value)
     return text if len(text) <= widest else f"{text[: widest - 1]}…"
-
-
-def _near(path: Path) -> str:
-    """Return a path as one would type it here."""
-    here = Path.cwd()
-    return shlex.quote(f"./{path.relative_to(here)}" if path.is_relative_to(here) else str(path))

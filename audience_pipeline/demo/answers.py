@@ -18,6 +18,9 @@ from audience_pipeline.tables import DISTRIBUTIONS
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from audience_pipeline.queries.answers import QueryStore
+    from audience_pipeline.storage.bigquery.store import BigQueryStore
+    from audience_pipeline.storage.contract import TableStore
     from audience_pipeline.storage.parquet.store import ParquetStore
 
 SHOWN_ROWS = 5
@@ -60,7 +63,7 @@ class Answer:
     shown: "pa.Table"
 
 
-def answers(store: "ParquetStore", user_id: str, now: datetime) -> Iterator[Answer]:
+def answers(store: "ParquetStore | BigQueryStore", user_id: str, now: datetime) -> Iterator[Answer]:
     """Ask every access pattern about one user, and about the audience the user distributes most."""
     audience = _busiest_audience(store, user_id)
     since = (now - timedelta(days=RECENT_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -71,7 +74,7 @@ def answers(store: "ParquetStore", user_id: str, now: datetime) -> Iterator[Answ
     yield _ask(store, "recent-distributions", user_id=user_id, since=since)
 
 
-def _ask(store: "ParquetStore", name: str, **arguments: Any) -> Answer:  # noqa: ANN401 - each has its own type
+def _ask(store: "QueryStore", name: str, **arguments: Any) -> Answer:  # noqa: ANN401 - each has its own type
     import duckdb  # noqa: PLC0415 - a demo's help needs none of it
 
     from audience_pipeline.queries import run  # noqa: PLC0415 - the same
@@ -85,7 +88,7 @@ def _ask(store: "ParquetStore", name: str, **arguments: Any) -> Answer:  # noqa:
     return Answer(name, arguments, seconds, rows.num_rows, shown)
 
 
-def _busiest_audience(store: "ParquetStore", user_id: str) -> str:
+def _busiest_audience(store: "TableStore", user_id: str) -> str:
     found = store.read(DISTRIBUTIONS, Query(columns=["audience_id"], user_id=user_id))["audience_id"].to_pylist()
     if not found:
         subject = f"user {user_id} of the demo"
@@ -95,4 +98,5 @@ def _busiest_audience(store: "ParquetStore", user_id: str) -> str:
             expected="some, to ask about",
             remedy="Run the demo with a larger --size.",
         )
-    return str(Counter(found).most_common(1)[0][0])
+    uses = Counter(found)
+    return str(max(uses, key=lambda audience: (uses[audience], audience)))

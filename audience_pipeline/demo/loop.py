@@ -6,36 +6,28 @@ only for a demo; every step is the one that runs in production.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audience_pipeline.demo.answers import Answer, answers
 from audience_pipeline.demo.broken import write_broken
+from audience_pipeline.demo.dataset import make_dataset
 from audience_pipeline.demo.landing import write_landing
 from audience_pipeline.demo.moments import first_of_months
 from audience_pipeline.demo.place import MONTHS, Place
+from audience_pipeline.demo.sizes import Sizes, sizes
 from audience_pipeline.demo.tenants import Record
 from audience_pipeline.ingest.quarantine import Entry, Quarantine
 from audience_pipeline.queries.catalog import ensure_catalog
 from audience_pipeline.runs import Outcome, Runs, runs_in
-from audience_pipeline.tables import LANDED, SOURCES, Table
+from audience_pipeline.tables import LANDED, SOURCES
 
 if TYPE_CHECKING:
+    from audience_pipeline.storage.bigquery.store import BigQueryStore
+    from audience_pipeline.storage.contract import TableStore
     from audience_pipeline.storage.parquet.store import ParquetStore
 
 LARGEST_TENANT = "user_00001"
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a table is."""
-
-    table: str
-    rows: int
-    users: int
-    files: int
-    bytes: int
 
 
 class Loop:
@@ -68,15 +60,18 @@ class Loop:
         first = first_of_months(now, MONTHS)
         return self._runs.materialize((first.year * 100 + first.month, now.year * 100 + now.month))
 
-    def catalog(self) -> Path:
-        """Write the analysts' catalog, unless it is there, and return its path."""
-        return ensure_catalog(self._settings.data_dir)
+    def prepare(self) -> None:
+        """Make what `migrate` makes: the catalog beside the files, or the dataset with its tables and views."""
+        if self._settings.backend == "bigquery":
+            make_dataset(self._settings)
+        else:
+            ensure_catalog(self._settings.data_dir)
 
-    def digests(self, store: "ParquetStore") -> dict[str, dict[int, str]]:
+    def digests(self, store: "TableStore") -> dict[str, dict[int, str]]:
         """Return what every table holds, as content digests a month."""
         return {table.name: store.digests(table) for table in SOURCES}
 
-    def answers(self, store: "ParquetStore") -> Iterator[Answer]:
+    def answers(self, store: "ParquetStore | BigQueryStore") -> Iterator[Answer]:
         """Ask the access patterns about the largest tenant."""
         return answers(store, LARGEST_TENANT, self._place.mark.now)
 
@@ -84,9 +79,9 @@ class Loop:
         """Return what is in quarantine."""
         return Quarantine(self._settings.quarantine_dir).entries()
 
-    def sizes(self, store: "ParquetStore") -> list[Size]:
+    def sizes(self, store: "ParquetStore | BigQueryStore") -> Sizes:
         """Return the sizes of the landed tables and of the tables made of them."""
-        return [_size(store, table) for source in SOURCES for table in (LANDED[source.name], source)]
+        return sizes(store, [table for source in SOURCES for table in (LANDED[source.name], source)])
 
 
 @contextmanager
@@ -96,12 +91,3 @@ def loop_at(place: Place) -> Iterator[Loop]:
 
     with runs_in(place.dagster_home, build_defs(place.settings)) as runs:
         yield Loop(place, runs)
-
-
-def _size(store: "ParquetStore", table: Table) -> Size:
-    files = store.files(table)
-    rows, users = 0, 0
-    if files:
-        counts = "SELECT count(*), count(DISTINCT user_id) FROM read_parquet($files, hive_partitioning = false)"
-        rows, users = store.cursor().sql(counts, params={"files": files}).fetchall()[0]
-    return Size(table.name, rows, users, len(files), sum(Path(file).stat().st_size for file in files))
