@@ -35,9 +35,9 @@ class Installation:
     directory: Path = ROOT / ".emulator"
 
     @property
-    def program(self) -> Path:
-        """The emulator's executable."""
-        return self._environment / "bin" / "local-bigquery"
+    def python(self) -> Path:
+        """The Python of the emulator's environment."""
+        return self._environment / "bin" / "python"
 
     @property
     def home(self) -> Path:
@@ -62,7 +62,7 @@ class Installation:
         for old in (self._environment, self.home):
             shutil.rmtree(old, ignore_errors=True)
         self._run([python, "-m", "venv", self._environment], "the environment to be made")
-        pip = (self._python, "-m", "pip", "--disable-pip-version-check")
+        pip = (self.python, "-m", "pip", "--disable-pip-version-check")
         locked = ("install", "-qq", "--require-hashes", "--requirement", LOCK)
         self._run((*pip, *locked), "the locked packages to be installed")
         self._copy_extensions()
@@ -73,15 +73,11 @@ class Installation:
         return self.directory / "venv"
 
     @property
-    def _python(self) -> Path:
-        return self._environment / "bin" / "python"
-
-    @property
     def _stamp(self) -> Path:
         return self.directory / "installed"
 
     def _copy_extensions(self) -> None:
-        where = subprocess.run([self._python, "-c", _WHERE_EXTENSIONS_GO], check=True, capture_output=True, text=True)
+        where = subprocess.run([self.python, "-c", _WHERE_EXTENSIONS_GO], check=True, capture_output=True, text=True)
         target = self.home / where.stdout.strip()
         with storage_errors(target):
             target.mkdir(parents=True)

@@ -20,6 +20,7 @@ from audience_pipeline.errors import StorageError
 from emulator.installation import Installation
 
 PROJECT = "test"
+SERVING = Path(__file__).with_name("serving.py")
 CALLER = f"serviceAccount:audience-pipeline-writer@{PROJECT}.iam.gserviceaccount.com"
 """Whom it takes a caller without credentials for: the account the pipeline writes as."""
 
@@ -85,7 +86,7 @@ def _spawn(installation: Installation, data: Path, port: int, grpc_port: int) ->
     own = {"HOME": str(installation.home), "GCS_LOCAL_ROOT": str(files), "CALLER": CALLER}
     with (data / "emulator.log").open("ab") as log:
         return subprocess.Popen(
-            [installation.program, *arguments, "--data-dir", data],
+            [installation.python, "-I", SERVING, *arguments, "--data-dir", data],
             env=clean_environment() | own,
             stdin=subprocess.DEVNULL,
             stdout=log,
