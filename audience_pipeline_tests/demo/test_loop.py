@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,15 @@ from audience_pipeline.queries import PATTERNS
 from audience_pipeline.settings import PREFIX
 
 
-def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command in a terminal of 100 columns, with no setting in its environment."""
+def run(*command: str, cwd: Path, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command in a terminal of 100 columns, with no setting in its environment but those given."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "DAGSTER"))}
-    environment["COLUMNS"] = "100"
+    environment |= {"COLUMNS": "100", **(settings or {})}
     return subprocess.run(command, cwd=cwd, env=environment, check=False, capture_output=True, text=True, timeout=300)
 
 
-def demo(cwd: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, "-m", "audience_pipeline", "demo", *options, cwd=cwd)
+def demo(cwd: Path, *options: str, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return run(sys.executable, "-m", "audience_pipeline", "demo", *options, cwd=cwd, settings=settings)
 
 
 @pytest.fixture(scope="module")
