@@ -85,15 +85,11 @@ class Quarantine:
         with self._writing() as db:
             db.executemany(_PUT, [_parameters(table, file, each, now) for each in refused])
 
-    def remove(self, table: str, digests: Iterable[str]) -> int:
-        """Drop entries by their digests; return how many there were."""
-        if not self.path.exists():
-            return 0
+    def remove(self, entries: Iterable[Entry]) -> None:
+        """Drop entries, but none whose record was refused once more since it was looked up."""
+        known = [(entry.table, entry.digest, entry.seen) for entry in entries]
         with self._writing() as db:
-            dropped = [
-                db.execute("DELETE FROM entries WHERE tbl = ? AND digest = ?", (table, each)) for each in digests
-            ]
-        return sum(each.rowcount for each in dropped)
+            db.executemany("DELETE FROM entries WHERE tbl = ? AND digest = ? AND seen = ?", known)
 
     def entries(self, table: str | None = None) -> list[Entry]:
         """Return all entries, of one table if given, oldest first."""

@@ -33,8 +33,7 @@ def retry(landing: Landing, entries: Sequence[Entry], then: Callable[[LandedFile
         own = [entry for entry in entries if entry.table == table.name and entry.retryable]
         if own:
             landed.append(_retry(landing, table, own, then))
-            accepted = [entry.digest for entry in own if entry.digest not in landed[-1].refused]
-            landing.quarantine.remove(table.name, accepted)
+            landing.quarantine.remove(entry for entry in own if entry.digest not in landed[-1].refused)
     return landed
 
 

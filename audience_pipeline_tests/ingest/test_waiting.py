@@ -6,8 +6,10 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.files import LandedFile
 from audience_pipeline.ingest.folds import fold_landed
+from audience_pipeline.ingest.retry import retry
 from audience_pipeline.ingest.run import retry_entries
 from audience_pipeline.ingest.sources import identify
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
@@ -135,6 +137,18 @@ def test_a_retry_refused_again_keeps_one_entry_and_counts(place: Place) -> None:
     retry_entries(place.landing, place.entries())
     assert place.entries() == []
     assert len(place.rows("audiences")) == 1
+
+
+def test_a_record_refused_once_more_while_it_is_retried_stays(place: Place) -> None:
+    place.ingest("audiences", [audience(updated_at="2025-08-01T12:30:00Z")])
+    (entry,) = place.entries()
+    again = RefusedLine(7, 0, entry.length, entry.digest, entry.problems, place.kept(entry))
+    place.now += timedelta(hours=1)
+    retry(place.landing, [entry], lambda _: place.landing.quarantine.put("audiences", "b.ndjson", [again], place.now))
+    (kept,) = place.entries()
+    assert (kept.digest, kept.seen) == (entry.digest, 2)
+    retry_entries(place.landing, [kept])
+    assert place.entries() == []
 
 
 def test_what_an_upsert_refuses_goes_to_quarantine_as_a_record_again(place: Place) -> None:
