@@ -70,6 +70,3 @@ def batches(judged: Iterable[tuple[Block | None, Chunk]], size: int = BATCH_BYTE
             batch = Batch()
     if batch.chunks:
         yield batch
-
-
-__all__ = ["LINE_NUMBER", "Batch", "batches"]

@@ -18,8 +18,8 @@ import pyarrow as pa
 from audience_pipeline.errors import PipelineError, storage_errors
 from audience_pipeline.ingest import plaintext, reasons
 from audience_pipeline.ingest.admission import Admission
-from audience_pipeline.ingest.batches import LINE_NUMBER, Batch, batches
-from audience_pipeline.ingest.chunks import Chunks, RefusedLine
+from audience_pipeline.ingest.batches import Batch, batches
+from audience_pipeline.ingest.chunks import LINE_NUMBER, Chunks, RefusedLine
 from audience_pipeline.ingest.lines import Block, LongLine, blocks
 from audience_pipeline.ingest.moments import millis
 from audience_pipeline.ingest.quarantine import Quarantine
