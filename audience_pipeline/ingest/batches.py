@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from audience_pipeline.ingest.chunks import LINE_NUMBER, Chunk, Reasons, RefusedLine, refuse
+from audience_pipeline.ingest.chunks import Chunk, Reasons, RefusedLine, refuse
 from audience_pipeline.ingest.lines import Block
 from audience_pipeline.ingest.sources import Source, part
 
