@@ -33,7 +33,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## Run the whole loop on generated data and show the tables
 	@$(BIN)/audience-pipeline demo
 
-demo-bigquery: emulator ## Run the same loop on a BigQuery emulator of its own, which takes about two minutes
+demo-bigquery: emulator ## Run the same loop on a BigQuery emulator of its own, which takes about a minute
 	@$(BIN)/python -m emulator run $(BIN)/audience-pipeline demo --directory demo-bigquery
 
 dev: $(INSTALLED) ## Open Dagster's UI on this code, with its own home in .dagster_home

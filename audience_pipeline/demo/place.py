@@ -20,9 +20,6 @@ from audience_pipeline.settings import Settings, load_settings, variable
 
 MONTHS = 24
 DEFAULT_SIZE, DEFAULT_SEED = 5_000, 1
-EMULATOR_SIZE = 200
-"""Distributions that are enough on an emulator, which takes some tenths of a second for every statement."""
-
 _FILES = "files"
 _MARK = "demo.json"
 _AUDIENCES_OF, _TENANTS_OF = 10, 100
@@ -121,8 +118,7 @@ def place_at(directory: Path, *, seed: int | None, size: int | None) -> Place:
                 remedy="Name another one: audience-pipeline demo --directory DIRECTORY.",
             )
         refuse_taken(settings)
-        default = EMULATOR_SIZE if settings.bigquery_api_endpoint else DEFAULT_SIZE
-        mark = Mark(seed or DEFAULT_SEED, size or default, datetime.now(UTC), _tables(settings))
+        mark = Mark(seed or DEFAULT_SEED, size or DEFAULT_SIZE, datetime.now(UTC), _tables(settings))
         (root / _MARK).write_bytes(msgspec.json.encode(mark) + b"\n")
     return Place(root, mark, former=False)
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from audience_pipeline import open_store
-from audience_pipeline.demo.place import EMULATOR_SIZE, place_at
+from audience_pipeline.demo.place import place_at
 from audience_pipeline.demo.sizes import sizes
 from audience_pipeline.errors import UsageError
 from audience_pipeline.settings import Settings, variable
@@ -67,15 +67,13 @@ def test_a_dataset_that_has_tables_is_left_alone(
 
 
 @pytest.mark.slow
-def test_a_demo_on_an_emulator_is_small_and_its_script_points_there(
+def test_the_script_of_a_demo_on_bigquery_points_a_shell_there(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable("bigquery_dataset"), "not_there")
     place = place_at(tmp_path, seed=None, size=None)
     place.write_environment()
     expected = environment | {variable("bigquery_dataset"): "not_there", variable("data_dir"): str(tmp_path / "data")}
-    if place.settings.bigquery_api_endpoint:
-        assert place.mark.size == EMULATOR_SIZE
     assert {f"export {name}={value}" for name, value in expected.items()} <= set(
         place.environment.read_text(encoding="utf-8").splitlines()
     )
