@@ -4,6 +4,7 @@
 fresh one (backend, project, dataset and endpoints), and ends with its exit code. ``keep`` is for `emulator.keeping`.
 """
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,11 @@ from emulator.keeping import keep, started_emulator
 from emulator.process import Endpoint, clean_environment
 
 DATASET = "audience_pipeline"
+
+_SIGNALLED = 128
+"""What a shell adds to the number of the signal that ended a command, for its exit code."""
+
+_INTERRUPTED = _SIGNALLED + signal.SIGINT
 
 
 def main(arguments: list[str]) -> int:
@@ -33,17 +39,29 @@ def main(arguments: list[str]) -> int:
     except PipelineError as error:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     sys.stderr.write(f"found {' '.join(arguments) or 'nothing'}, expected `install`, or `run` and a command\n")
     return 2
 
 
 def run(command: list[str]) -> int:
-    """Run a command on an emulator of its own, which is gone afterwards with its data."""
+    """Run a command on an emulator of its own, which is gone afterwards with its data; return its exit code."""
     with (
         tempfile.TemporaryDirectory(prefix="bigquery-", ignore_cleanup_errors=True) as directory,
         started_emulator(Path(directory)) as endpoint,
     ):
-        return subprocess.run(command, check=False, env=clean_environment() | settings_of(endpoint)).returncode
+        return _ended(subprocess.Popen(command, env=clean_environment() | settings_of(endpoint)))
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a command to end; an interrupt from the terminal reaches it too, and is its own to answer."""
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            continue
+        return code if code >= 0 else _SIGNALLED - code
 
 
 def settings_of(endpoint: Endpoint) -> dict[str, str]:
