@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -82,11 +82,22 @@ def _workers(table: Table, limits: Limits) -> Iterator[tuple[ProcessPoolExecutor
     with scratch as directory:
         pool = ProcessPoolExecutor(PROCESSES, context, initializer=_start, initargs=(table.name, limits, directory))
         try:
+            _start_all(pool)
             yield pool, directory
         except BrokenProcessPool as error:
             raise _killed(table) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _start_all(pool: ProcessPoolExecutor) -> None:
+    """Start all processes at once.
+
+    Left to itself, the pool starts one when there is more work: should another die just then, it waits for the new one
+    for ever, or fails with an error about file descriptors.
+    """
+    for _ in range(PROCESSES):
+        pool.submit(os.getpid)
 
 
 def _killed(table: Table) -> StorageError:
@@ -103,17 +114,9 @@ def _submitted(pool: ProcessPoolExecutor, piece: Block | LongLine, source: Sourc
         return piece, None
     left = Path(scratch, f"{piece.first}.arrow")
     if source is None or not source.is_plain:
-        return piece, _submit(pool, _judge, piece, left)
+        return piece, pool.submit(_judge, piece, left)
     unread = piece.unread()
-    return unread, _submit(pool, _judge_part, source, unread, left)
-
-
-def _submit(pool: ProcessPoolExecutor, judge: Callable[..., _Left], *arguments: object) -> "Future[_Left]":
-    """Submit, where the pool may start another process while its own thread closes all pipes over one that died."""
-    try:
-        return pool.submit(judge, *arguments)
-    except (OSError, ValueError) as error:
-        raise BrokenProcessPool(str(error)) from error
+    return unread, pool.submit(_judge_part, source, unread, left)
 
 
 def _collected(piece: Block | LongLine, future: "Future[_Left] | None", chunks: Chunks) -> tuple[Block | None, Chunk]:
