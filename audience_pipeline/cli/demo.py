@@ -95,7 +95,7 @@ def _introduce(place: "Place") -> None:
     )
     if place.settings.backend == "bigquery":
         at = place.settings.bigquery_api_endpoint
-        typer.echo(f"and, its tables, in BigQuery's {place.mark.tables}{f', emulated at {at}' if at else ''}", err=True)
+        typer.echo(f"Its tables are in BigQuery, {place.mark.tables}{f', emulated at {at}' if at else ''}", err=True)
     typer.echo(err=True)
 
 
