@@ -39,9 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     directory: Annotated[Path, typer.Option(help="A new directory, or one a demo ran in before.")] = Path("demo"),
-    size: Annotated[
-        int | None, typer.Option(min=100, help="Distributions to generate (5000).")
-    ] = None,
+    size: Annotated[int | None, typer.Option(min=100, help="Distributions to generate (5000).")] = None,
     seed: Annotated[int | None, typer.Option(min=1, help="Which world to generate (1).")] = None,
 ) -> None:
     """Run the whole loop on generated data, on the configured backend; safe to repeat.
