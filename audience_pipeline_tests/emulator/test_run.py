@@ -13,8 +13,9 @@ from emulator.installation import ROOT
 __all__ = ["_installed"]
 
 COMMAND = """
-import sys
+import signal, sys
 from audience_pipeline.settings import load_settings
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 try:
     print(load_settings(backend="bigquery").bigquery_api_endpoint, flush=True)
     sys.stdin.read()
