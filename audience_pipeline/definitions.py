@@ -11,7 +11,7 @@ import dagster as dg
 from audience_pipeline.assets.core import core_asset
 from audience_pipeline.assets.landed import landed_asset
 from audience_pipeline.checks import checks_of
-from audience_pipeline.jobs import landing
+from audience_pipeline.jobs import approve, landing, reject
 from audience_pipeline.partitions import monthly
 from audience_pipeline.policies import with_policies
 from audience_pipeline.resources import resources_for
@@ -31,7 +31,7 @@ def build_defs(settings: Settings, *, resources: Mapping[str, object] | None = N
     return dg.Definitions(
         assets=with_policies(assets, settings),
         asset_checks=[checks_of(table) for table in SOURCES],
-        jobs=[landing],
+        jobs=[landing, approve, reject],
         sensors=[landing_sensor, automation_sensor()],
         resources=resources_for(settings, resources or {}),
         # A run is two small steps: a process for each would take ten times as long as the work.

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from audience_pipeline.cli import copy, credentials, demo, ingest, maintenance, migration, quarantine, query
+from audience_pipeline.cli import approval, copy, credentials, demo, ingest, maintenance, migration, quarantine, query
 from audience_pipeline.errors import PipelineError
 
 
@@ -57,5 +57,5 @@ def main(
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
 
-for _group in (demo, ingest, quarantine, query, migration, copy, maintenance, credentials):
+for _group in (demo, ingest, quarantine, query, approval, migration, copy, maintenance, credentials):
     _group.register(app)
