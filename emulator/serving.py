@@ -5,8 +5,9 @@ this project's environment runs (`emulator.process`).
 
 For each table that a statement names, the emulator lists all tables, views and columns of all its databases several
 times, and it keeps the result of every query as one more table. So a statement costs a second and more, after some
-thousand others on a few dozen tables. Here it looks a table up by name, and keeps the latest results only. That is all
-that differs: what it answers stays the same, which the tests of this package hold.
+thousand others on a few dozen tables; and of two tables made at once one fails. Here it looks a table up by name, keeps
+the latest results only, and records tables one after the other. That is all that differs: what it answers stays the
+same, which the tests of this package hold.
 """
 
 import functools
@@ -17,7 +18,7 @@ from typing import Any
 
 import duckdb
 from local_bigquery import cli
-from local_bigquery.catalog import tables
+from local_bigquery.catalog import metadata, tables
 from local_bigquery.engine import database
 from local_bigquery.jobs import query
 
@@ -38,6 +39,7 @@ WHERE schema_name = $1 AND view_name = $2 AND v.end_snapshot IS NULL AND s.end_s
 
 _list_objects: Callable[..., list[tuple[Any, ...]]] = database.objects
 _fetch: Callable[..., list[tuple[Any, ...]]] = database.fetch
+_execute_own: Callable[..., None] = metadata.execute
 _write: Callable[..., bool] = tables.write
 _connect: Callable[[], Any] = database._connect
 _execute: Callable[..., Any] = query.execute
@@ -75,6 +77,12 @@ def _fetched(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]
         return _fetch(sql.replace(_COLUMNS, columns), [database.quote(*params[:3]), *params[3:]])
     except duckdb.CatalogException:
         return []
+
+
+def _recorded(sql: str, params: list[Any] | None = None) -> None:
+    """Write to the emulator's own records one after the other, since two at once fail on each other's keys."""
+    with _turn:
+        _execute_own(sql, params)
 
 
 def _written(cur: Any, sql: str, params: Any, reference: tuple[str, str, str], *rest: Any, **named: Any) -> bool:  # noqa: ANN401 - the emulator's
@@ -118,7 +126,7 @@ def _executed(cur: Any, *rest: Any, session: Any = None, **named: Any) -> Any:  
 def main() -> None:
     """Serve, with the arguments of the emulator's own program."""
     database.objects, database.fetch, tables.write, query.execute = _objects, _fetched, _written, _executed
-    database._connect = _connected
+    database._connect, metadata.execute = _connected, _recorded
     cli.main()
 
 

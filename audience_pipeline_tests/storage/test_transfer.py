@@ -49,7 +49,7 @@ def test_a_copy_holds_all_that_the_store_holds(source: ParquetStore, target: Par
     assert_same(source, target)
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 def test_there_and_back_every_digest_is_the_same(source: ParquetStore, emulated: BigQueryStore, tmp_path: Path) -> None:
     copy(source, emulated)
     assert stock(emulated) == stock(source)
