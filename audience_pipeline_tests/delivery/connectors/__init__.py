@@ -1,0 +1,1 @@
+"""Connectors: the contract suite, and what all of them share."""
