@@ -48,6 +48,13 @@ KmsUri = Annotated[
 Project = Annotated[str, _matching(r"([a-z0-9.-]+:)?[a-z]([a-z0-9-]*[a-z0-9])?", "a project's id such as 'acme-data'")]
 Dataset = Annotated[str, _matching(r"[A-Za-z0-9_]{1,1000}", "letters, digits and underscores")]
 Url = Annotated[str, _matching(r"https?://[^/\s]+/?", "an address such as 'http://127.0.0.1:9050'")]
+LoopbackUrl = Annotated[
+    str,
+    _matching(
+        r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?",
+        "an address on this machine such as 'http://127.0.0.1:9070', since credentials go there unencrypted",
+    ),
+]
 HostPort = Annotated[str, _matching(r"[^/\s:]+:\d+", "a host and a port such as '127.0.0.1:9060'")]
 
 
@@ -120,6 +127,10 @@ class Settings(BaseSettings):
     """Seconds a claimed distribution belongs to its worker, unless renewed."""
     poll_deadline_hours: int = Field(default=24, ge=1)
     """Hours a platform may take to report on a submission."""
+    platform_timeout_seconds: int = Field(default=30, ge=1)
+    """Seconds a platform may take to answer a call."""
+    sandbox_url: LoopbackUrl | None = None
+    """Address of a sandbox that stands in for all platforms; unset means only for those of the type sandbox."""
 
     reference_wait_hours: int = Field(default=24, ge=0)
     """Hours a record that refers to an absent one is tried again after later landings."""

@@ -27,7 +27,7 @@ ASSEMBLED_WITH_DAGSTER = frozenset(
 )
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"settings", "sqlfiles", "tables"}),
+    frozenset({"sandbox", "settings", "sqlfiles", "tables"}),
     frozenset({"security"}),
     frozenset({"storage"}),
     frozenset({"delivery", "ingest", "queries", "retention", "transfer"}),

@@ -41,6 +41,8 @@ def test_without_variables_every_setting_has_its_documented_default() -> None:
         "max_attempts": 5,
         "lease_seconds": 600,
         "poll_deadline_hours": 24,
+        "platform_timeout_seconds": 30,
+        "sandbox_url": None,
         "reference_wait_hours": 24,
         "archive_after_days": 90,
         "reader_grace_minutes": 60,
@@ -80,6 +82,11 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
         ("BIGQUERY_DATASET", "a-b", "letters, digits and underscores"),
         ("BIGQUERY_API_ENDPOINT", "127.0.0.1:9050", "an address such as 'http://127.0.0.1:9050'"),
         ("BIGQUERY_STORAGE_ENDPOINT", "127.0.0.1", "a host and a port such as '127.0.0.1:9060'"),
+        (
+            "SANDBOX_URL",
+            "http://10.0.0.1:9070",
+            "an address on this machine such as 'http://127.0.0.1:9070', since credentials go there unencrypted",
+        ),
         ("KMS_KEY_URI", "aws-kms://key", "'gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K'"),
     ],
 )

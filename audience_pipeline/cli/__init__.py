@@ -12,7 +12,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from audience_pipeline.cli import approval, copy, credentials, demo, ingest, maintenance, migration, quarantine, query
+from audience_pipeline.cli import (
+    approval,
+    copy,
+    credentials,
+    demo,
+    ingest,
+    maintenance,
+    migration,
+    quarantine,
+    query,
+    sandbox,
+)
 from audience_pipeline.errors import PipelineError
 
 
@@ -57,5 +68,5 @@ def main(
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
 
-for _group in (demo, ingest, quarantine, query, approval, migration, copy, maintenance, credentials):
+for _group in (demo, ingest, quarantine, query, approval, migration, copy, maintenance, credentials, sandbox):
     _group.register(app)

@@ -23,17 +23,17 @@ _SHORTEST_MEMBER = 6
 
 
 class Redactor:
-    """Replaces secrets by ``***``; it holds them as they travel, and prints none."""
+    """Replaces secrets by ``***``; it prints none of them."""
 
-    __slots__ = ("_forms",)
+    __slots__ = ("_secrets",)
 
     def __init__(self, secrets: Iterable[Secret[str]] = ()) -> None:
-        forms = {form for secret in secrets for part in _parts(secret.reveal()) for form in _forms(part)}
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._secrets = tuple(secrets)
 
     def __call__(self, text: str) -> str:
         """Return ``text`` on one line, without secrets and control characters, cut to 500 characters."""
-        for form in self._forms:
+        forms = {form for secret in self._secrets for part in _parts(secret.reveal()) for form in _forms(part)}
+        for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, MASK)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
