@@ -40,18 +40,23 @@ def run(warehouse: Warehouse, statement: str, **parameters: str) -> list[dict[st
     return rows
 
 
-def seen_by(principal: str, warehouse: Warehouse, settings: Settings, dataset: str) -> list[str]:
+def seen_by(principal: str, settings: Settings, dataset: str) -> list[str]:
     """Return the tenants whose rows a principal finds among the users of a dataset."""
-    client = bigquery.Client(
-        project=warehouse.project,
-        credentials=signed_in(principal),
-        client_options={"api_endpoint": settings.bigquery_api_endpoint},
-        default_query_job_config=bigquery.QueryJobConfig(default_dataset=f"{warehouse.project}.{dataset}"),
-    )
+    client = client_of(principal, settings, dataset)
     try:
         return [row["user_id"] for row in client.query("SELECT user_id FROM users ORDER BY user_id").result()]
     finally:
         client.close()
+
+
+def client_of(principal: str, settings: Settings, dataset: str) -> bigquery.Client:
+    """Return a client by which a principal reads and writes a dataset."""
+    return bigquery.Client(
+        project=settings.bigquery_project,
+        credentials=signed_in(principal),
+        client_options={"api_endpoint": settings.bigquery_api_endpoint},
+        default_query_job_config=bigquery.QueryJobConfig(default_dataset=f"{settings.bigquery_project}.{dataset}"),
+    )
 
 
 def signed_in(principal: str) -> Credentials:
@@ -65,13 +70,24 @@ def signed_in(principal: str) -> Credentials:
 def test_a_principal_sees_the_rows_of_its_own_tenant(
     migrated: Warehouse, bigquery_settings: Settings, principal: str, tenants: list[str], suffix: str
 ) -> None:
-    assert seen_by(principal, migrated, bigquery_settings, f"{migrated.dataset}{suffix}") == tenants
+    assert seen_by(principal, bigquery_settings, f"{migrated.dataset}{suffix}") == tenants
 
 
 def test_the_pipeline_sees_and_changes_the_rows_of_all_tenants(migrated: Warehouse) -> None:
     assert run(migrated, "SELECT user_id FROM users ORDER BY user_id") == [{"user_id": "acme"}, {"user_id": "bolt"}]
     statement = "UPDATE users SET email = 'x@acme.example' WHERE user_id = 'acme'"
     assert migrated.run(statement, object="a test", operation="test").affected == 1
+
+
+def test_an_administrator_who_sees_no_row_migrates_again_and_leaves_one_fence(
+    migrated: Warehouse, bigquery_settings: Settings
+) -> None:
+    with open_warehouse(bigquery_settings) as warehouse:
+        warehouse.client = client_of("admin@acme.example", bigquery_settings, migrated.dataset)
+        assert run(warehouse, "SELECT key FROM keys_users") == []
+        steps = Migration(warehouse, bigquery_settings).tables(apply_changes=False)
+    assert {step.state for step in steps} == {"unchanged"}
+    assert run(migrated, "SELECT key, phase FROM keys_users") == [{"key": "", "phase": "fence"}]
 
 
 def test_every_table_with_rows_of_tenants_has_both_policies(migrated: Warehouse) -> None:

@@ -1,6 +1,10 @@
 """The fences: one row in each table of the bookkeeping, which every writer that inserts into it updates.
 
-Belongs here: making them, once, when the tables are made. Does not belong here: updating them.
+Belongs here: making them, once, when the tables are made, and finding missing ones. Does not belong here: updating
+them.
+
+A table's fence is made by the script that makes the table. Later only an account that sees all its rows may look for
+it: whoever runs `migrate` is filtered by the row access policies, would find none, and would make another.
 """
 
 from audience_pipeline.storage.bigquery.client import Warehouse
@@ -18,7 +22,7 @@ _ABSENT = {
 
 def make_fences(warehouse: Warehouse) -> None:
     """Insert the fences that are missing, in one job; safe to repeat."""
-    text = ";\n".join(_fence(table) for table in BOOKKEEPING)
+    text = ";\n".join(fence(table) for table in BOOKKEEPING)
     warehouse.run(text, object=f"dataset {warehouse.dataset}", operation="migrate")
 
 
@@ -34,7 +38,8 @@ def _absent(table: Table) -> str:
     return _ABSENT[table.by_name[table.key].type]
 
 
-def _fence(table: Table) -> str:
+def fence(table: Table) -> str:
+    """Return the statement that inserts the fence of a table of the bookkeeping, unless it is there."""
     required = [column for column in table.columns if column.required]
     values = [f"'{FENCE}'" if FENCE in column.values else _ABSENT[column.type] for column in required]
     return statement(

@@ -15,9 +15,9 @@ from audience_pipeline.errors import StorageError
 from audience_pipeline.settings import Settings, variable
 from audience_pipeline.storage.bigquery.client import Warehouse
 from audience_pipeline.storage.bigquery.drift import Difference, differences
-from audience_pipeline.storage.bigquery.fences import make_fences
+from audience_pipeline.storage.bigquery.fences import fence
 from audience_pipeline.storage.bigquery.placing import VIEWS_SUFFIX, placed, placed_file
-from audience_pipeline.tables import Table
+from audience_pipeline.tables import BOOKKEEPING, Table
 from audience_pipeline.tables.bigquery import KEPT
 
 if TYPE_CHECKING:
@@ -72,15 +72,16 @@ class Migration:
         self._refuse_losses(drifted)
         missing = [name for name in _BY_NAME if name not in stored]
         if missing:
-            texts = [placed_file(f"tables/{name}.sql", self._settings) for name in missing]
-            self._run("\n".join(texts), f"tables of {self._warehouse.dataset}")
-        steps = [
+            self._run("\n".join(map(self._making, missing)), f"tables of {self._warehouse.dataset}")
+        return [
             self._compared(stored[name], drifted[name], apply_changes) if name in stored else self._made(name)
             for name in _BY_NAME
         ]
-        if all(step.state != "waiting" for step in steps):
-            make_fences(self._warehouse)
-        return steps
+
+    def _making(self, name: str) -> str:
+        """Return the statements that make a table, with its fence if it is of the bookkeeping."""
+        made = placed_file(f"tables/{name}.sql", self._settings)
+        return f"{made}\n{fence(_BY_NAME[name])};" if _BY_NAME[name] in BOOKKEEPING else made
 
     def _datasets(self) -> list[Step]:
         return [self._dataset(self._warehouse.dataset), self._dataset(self._views)]
