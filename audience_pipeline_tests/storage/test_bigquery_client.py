@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from google.cloud.bigquery import SchemaField
 
-from audience_pipeline.errors import StorageError, UsageError
+from audience_pipeline.errors import StorageError, UnavailableError, UsageError
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.bigquery.client import Warehouse, open_warehouse
 from audience_pipeline.storage.bigquery.reading import FIRST_ANSWER
@@ -55,6 +55,20 @@ def test_a_large_result_comes_in_the_types_and_order_of_a_small_one(warehouse: W
     rows = run(warehouse, statement, count=count)
     assert rows.schema.types == [pa.int64(), pa.list_(pa.string()), pa.string(), pa.timestamp("us", tz="UTC")]
     assert rows["n"].to_pylist() == list(range(count, 0, -1))
+
+
+def test_rows_whose_address_does_not_answer_are_given_up_in_time_and_by_name(
+    warehouse: Warehouse, bigquery_settings: Settings
+) -> None:
+    if not warehouse.emulated:
+        pytest.skip("the service has one address")
+    nowhere = {"bigquery_storage_endpoint": "127.0.0.1:9", "bigquery_retry_seconds": 1}
+    many = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, @count)) n"
+    with (
+        open_warehouse(bigquery_settings.model_copy(update=nowhere)) as unreachable,
+        pytest.raises(UnavailableError, match=r"no answer for a test.*AUDIENCE_PIPELINE_BIGQUERY_STORAGE_ENDPOINT"),
+    ):
+        run(unreachable, many, count=FIRST_ANSWER + 1)
 
 
 def test_a_job_of_one_id_runs_once(warehouse: Warehouse) -> None:

@@ -100,6 +100,20 @@ CASES = [
         id="denied permission",
     ),
     pytest.param(
+        (403, "accessDenied", "Access Denied: Project acme: User does not have permission, or it may not exist"),
+        StorageError,
+        "table audiences",
+        "correct AUDIENCE_PIPELINE_BIGQUERY_PROJECT",
+        id="denied project",
+    ),
+    pytest.param(
+        (400, "invalid", "Service account audience-pipeline-writer@acme.iam.gserviceaccount.com does not exist."),
+        StorageError,
+        "table audiences",
+        "--no-access",
+        id="no service account",
+    ),
+    pytest.param(
         (403, "quotaExceeded", "Quota exceeded: Your table exceeded quota for imports or query appends per table"),
         UnavailableError,
         "table audiences",

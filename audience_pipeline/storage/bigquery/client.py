@@ -202,6 +202,11 @@ class Warehouse:
             return cast("Job", found)
 
     @property
+    def limits(self) -> dict[str, float]:
+        """How long a read of stored rows is repeated, and how long it may take; see `read_stored`."""
+        return {"retry_seconds": self._patience, "timeout": float(self._settings.bigquery_timeout_seconds)}
+
+    @property
     def _patience(self) -> float:
         """Seconds one request may wait for its answer."""
         return float(self._settings.bigquery_retry_seconds)
@@ -234,4 +239,5 @@ class Result:
 
         with self.warehouse.errors(self.object):
             reader = None if small(self.job, self.rows) else self.warehouse.reader
-            return read_answer(self.rows) if reader is None else read_stored(reader, self.job)
+            limits = self.warehouse.limits
+            return read_answer(self.rows) if reader is None else read_stored(reader, self.job, **limits)

@@ -5,9 +5,9 @@ was expected and a remedy. Does not belong here: retries; what arrives here has 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from audience_pipeline.errors import (
     ConflictError,
@@ -53,7 +53,8 @@ def service_error(error: Exception, object: str, settings: Settings) -> Pipeline
     cause = getattr(error, "cause", None)
     if cause is not None:
         return service_error(cause, object, settings)
-    reasons = {str(each.get("reason", "")) for each in getattr(error, "errors", ()) or ()}
+    status = getattr(getattr(error, "grpc_status_code", None), "name", "")
+    reasons = {str(each.get("reason", "")) for each in _details(error)} or {status}
     text = _said(error)
     for case in _CASES:
         if (not case.reasons or reasons & case.reasons) and re.search(case.pattern, text, re.IGNORECASE):
@@ -63,9 +64,14 @@ def service_error(error: Exception, object: str, settings: Settings) -> Pipeline
     return StorageError(object, found=text, expected="the call to succeed", remedy="Mend the cause and run again.")
 
 
+def _details(error: Exception) -> list[Mapping[str, Any]]:
+    """Return what an answer says of its errors; one of the Storage Read API has nothing but its status."""
+    return [each for each in getattr(error, "errors", ()) or () if isinstance(each, Mapping)]
+
+
 def _said(error: Exception) -> str:
     """Return the service's own sentence, without the address, job and location the library wraps it in."""
-    texts = [str(each["message"]) for each in getattr(error, "errors", ()) or () if each.get("message")]
+    texts = [str(each["message"]) for each in _details(error) if each.get("message")]
     text = texts[0] if texts else str(getattr(error, "message", "") or error)
     return " ".join(text.split()).removesuffix(".") or type(error).__name__
 
@@ -76,7 +82,8 @@ def _unreachable(text: str, object: str, settings: Settings) -> PipelineError:
         f"BigQuery at {endpoint or 'its own address'}",
         found=f"no answer for {object} ({text})",
         expected=f"one within {settings.bigquery_retry_seconds} seconds",
-        remedy=f"Check {variable('bigquery_api_endpoint')} and that the emulator runs."
+        remedy=f"Check {variable('bigquery_api_endpoint')}, {variable('bigquery_storage_endpoint')} and that the "
+        "emulator runs."
         if endpoint
         else "Check the network and run again.",
     )
@@ -119,7 +126,17 @@ def _denied(text: str, object: str, settings: Settings) -> PipelineError:
         object,
         found=text,
         expected="the permissions of the caller's role",
-        remedy=f"Grant them in project '{settings.bigquery_project}', as sql/bigquery/grants.sql does for each role.",
+        remedy=f"Grant them in project '{settings.bigquery_project}', as sql/bigquery/grants.sql does for each role, "
+        f"or correct {variable('bigquery_project')} if another one is meant.",
+    )
+
+
+def _no_account(text: str, object: str, _settings: Settings) -> PipelineError:
+    return StorageError(
+        object,
+        found=text,
+        expected="the service accounts that policies and grants name",
+        remedy="Make them as the top of sql/bigquery/grants.sql says, or run `audience-pipeline migrate --no-access`.",
     )
 
 
@@ -172,12 +189,18 @@ _CASES = (
     _case("notFound", r"not found: (table|routine)", _no_table),
     _case("bytesBilledLimitExceeded", "", _over_limit),
     _case("timeout stopped", "timed out", _too_slow),
-    _case("quotaExceeded rateLimitExceeded jobRateLimitExceeded", "", _quota),
-    _case("accessDenied billingNotEnabled forbidden", "", _denied),
+    _case("quotaExceeded rateLimitExceeded jobRateLimitExceeded RESOURCE_EXHAUSTED", "", _quota),
+    _case("accessDenied billingNotEnabled forbidden PERMISSION_DENIED", "", _denied),
+    _case("UNAVAILABLE", "", _unreachable),
+    _case("", r"(account|member|grantee|principal)\b.*(does not exist|not found|invalid)", _no_account),
     _case("duplicate", "already exists", _overtaken),
     _case("", r"could not serialize|concurrent update|failed to commit|transaction.*(aborted|conflict)", _overtaken),
     _case("backendError internalError jobBackendError jobInternalError tableUnavailable", "", _busy),
-    _case("invalidQuery invalid", r"unrecognized name|no such (field|column)|(not present|not found) in", _drifted),
+    _case(
+        "invalidQuery invalid",
+        r"unrecognized name|no such (field|column)|(not present|not found) in|not have a column",
+        _drifted,
+    ),
     _case("invalidQuery invalid", r"schema|cannot be (inserted|assigned)|wrong column count|has type", _drifted),
 )
 """The first that fits is an answer's meaning."""

@@ -6,7 +6,7 @@ Google's own conversion chooses its host itself, so from an emulator's client it
 the Storage Read API to Arrow is deprecated in favour of pandas. So the few calls of the API are made here.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -28,17 +28,28 @@ def read_answer(rows: "RowIterator | _EmptyRowIterator") -> pa.Table:
     return _plain(rows.to_arrow(create_bqstorage_client=False))
 
 
-def read_stored(reader: "bigquery_storage.BigQueryReadClient", job: "bigquery.QueryJob") -> pa.Table:
-    """Return the rows of a query's result table, in their order (which holds within one stream only)."""
+def read_stored(
+    reader: "bigquery_storage.BigQueryReadClient", job: "bigquery.QueryJob", *, retry_seconds: float, timeout: float
+) -> pa.Table:
+    """Return the rows of a query's result table, in their order (which holds within one stream only).
+
+    A call is repeated for ``retry_seconds`` and may take ``timeout`` seconds: by itself the library repeats for a day.
+    """
+    from google.api_core.exceptions import DeadlineExceeded, ServiceUnavailable
+    from google.api_core.retry import Retry, if_exception_type
     from google.cloud.bigquery_storage_v1 import types
 
+    passing = if_exception_type(DeadlineExceeded, ServiceUnavailable)
+    calls: dict[str, Any] = {"retry": Retry(predicate=passing, timeout=retry_seconds), "timeout": timeout}
+
     wanted = types.ReadSession(table=job.destination.path.lstrip("/"), data_format=types.DataFormat.ARROW)
-    session = reader.create_read_session(parent=f"projects/{job.project}", read_session=wanted, max_stream_count=1)
+    project = f"projects/{job.project}"
+    session = reader.create_read_session(parent=project, read_session=wanted, max_stream_count=1, **calls)
     schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
     batches = [
         pa.ipc.read_record_batch(pa.py_buffer(message.arrow_record_batch.serialized_record_batch), schema)
         for stream in session.streams
-        for message in reader.read_rows(stream.name)
+        for message in reader.read_rows(stream.name, **calls)
     ]
     return _plain(pa.Table.from_batches(batches, schema))
 
