@@ -125,6 +125,7 @@ def test_a_change_that_would_lose_rows_is_refused_before_anything_is_done(
     ("made", "what"),
     [
         ("(principal STRING, user_id STRING)", "primary key"),
+        ("(principal STRING, user_id STRING, PRIMARY KEY (user_id) NOT ENFORCED)", "primary key"),
         (
             "(principal STRING, user_id STRING, PRIMARY KEY (principal) NOT ENFORCED) CLUSTER BY user_id",
             "clustering",

@@ -98,6 +98,6 @@ def _key(table: Table, found: "bigquery.Table") -> Iterator[Difference]:
     stored = constraints.primary_key if constraints is not None else None
     actual, expected = ", ".join(stored.columns) if stored is not None else "none", primary_key(table)
     if actual != expected:
-        drop = "" if stored is None else "DROP PRIMARY KEY, "
-        mended = f"ALTER TABLE `{DATASET}.{table.name}` {drop}ADD PRIMARY KEY ({expected}) NOT ENFORCED"
-        yield Difference("primary key", actual, expected, mended)
+        alter = f"ALTER TABLE `{DATASET}.{table.name}`"
+        drop = "" if stored is None else f"{alter} DROP PRIMARY KEY;\n"
+        yield Difference("primary key", actual, expected, f"{drop}{alter} ADD PRIMARY KEY ({expected}) NOT ENFORCED")
