@@ -14,8 +14,8 @@ MONTH = "_month"
 """Name of the helper column that holds a row's month as ``yyyymm`` (0 without months)."""
 
 
-FIRST_MONTH, LAST_MONTH = 1_01, 9998_12
-"""The first and the last month that times can be of, with one to spare for the bound after the last."""
+FIRST_MONTH, LAST_MONTH = 1_01, 9999_12
+"""The first and the last month that times can be of."""
 
 
 def with_month(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -37,7 +37,12 @@ def month_text(month: int) -> str:
 
 
 def month_bounds(first: int, last: int) -> tuple[datetime, datetime]:
-    """Return the first instant of month ``first`` and the first one after month ``last``, in UTC."""
+    """Return the first instant of month ``first`` and the first one after month ``last``, in UTC.
+
+    After the last month there is none, and its last microsecond, which no stored time has, takes its place.
+    """
+    if last == LAST_MONTH:
+        return _start(first), datetime.max.replace(tzinfo=UTC)
     return _start(first), _start(last + 1 if last % 100 < _MONTHS else last + 100 - _MONTHS + 1)
 
 

@@ -219,10 +219,11 @@ def test_judging_says_what_an_upsert_would_do_and_writes_nothing(store: TableSto
     assert store.placements(AUDIENCES, [uuid(3)]) == {}
 
 
-def test_a_year_before_any_other_is_a_month_like_any_other(store: TableStore) -> None:
-    early = datetime(1970, 1, 1)  # noqa: DTZ001
-    put(store, AUDIENCES, audience(created_at=early, updated_at=early))
-    assert one(store)["created_at"] == early
+def test_the_first_and_the_last_month_there_are_are_months_like_any_other(store: TableStore) -> None:
+    moments = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999_000)  # noqa: DTZ001
+    put(store, AUDIENCES, *(audience(at, created_at=moment, updated_at=moment) for at, moment in enumerate(moments)))
+    assert [one(store, number=at)["created_at"] for at in range(2)] == list(moments)
+    assert set(store.digests(AUDIENCES)) == {1_01, 9999_12}
 
 
 def test_content_that_comes_back_within_one_batch_wins_as_the_newest(store: TableStore) -> None:
