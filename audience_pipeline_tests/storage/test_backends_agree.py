@@ -161,6 +161,18 @@ def test_many_random_batches_come_to_the_same_on_both_backends(
         agree(parquet, emulated, table, seed)
 
 
+@pytest.mark.prove
+def test_ten_thousand_rows_over_a_hundred_months_are_one_upsert_on_both_backends(
+    parquet: ParquetStore, emulated: BigQueryStore
+) -> None:
+    months = [MAY.replace(year=2010 + number // 12, month=1 + number % 12) for number in range(100)]
+    rows = [audience(number, created_at=months[number % 100], updated_at=MAY) for number in range(10_000)]
+    same(AUDIENCES, parquet, emulated, rows)
+    digests = emulated.digests(AUDIENCES)
+    assert (len(digests), digests) == (100, parquet.digests(AUDIENCES))
+    assert emulated.upsert(AUDIENCES, frame(AUDIENCES, rows)).unchanged == 10_000
+
+
 def agree(parquet: ParquetStore, bigquery: BigQueryStore, table: Table, seed: int) -> None:
     """Run histories on both backends and hold all they say against each other."""
     draws = [Draw(seed, history) for history in range(HISTORIES)]
