@@ -24,6 +24,11 @@ def filled(store: TableStore) -> TableStore:
     return fill(store)
 
 
+@pytest.fixture
+def on_files(parquet: TableStore) -> TableStore:
+    return fill(parquet)
+
+
 def fill(store: TableStore) -> TableStore:
     """Store two scheduled distributions of one audience to one platform."""
     put(store, AUDIENCES, audience(segments=json(SEGMENTS)))
@@ -78,24 +83,24 @@ def test_each_decision_is_an_event_in_the_month_it_was_made(filled: TableStore) 
 
 
 @pytest.mark.parametrize("decision", [YES, NO], ids=["approved", "rejected"])
-def test_the_same_decision_again_changes_nothing(filled: TableStore, decision: Decision) -> None:
-    decided(filled, decision)
-    before = one(filled, DISTRIBUTIONS), events(filled)
-    (found,) = decided(filled, decision, at=NOW + timedelta(hours=1))
+def test_the_same_decision_again_changes_nothing(on_files: TableStore, decision: Decision) -> None:
+    decided(on_files, decision)
+    before = one(on_files, DISTRIBUTIONS), events(on_files)
+    (found,) = decided(on_files, decision, at=NOW + timedelta(hours=1))
     assert found.outcome == "unchanged"
-    assert (one(filled, DISTRIBUTIONS), events(filled)) == before
+    assert (one(on_files, DISTRIBUTIONS), events(on_files)) == before
 
 
 @pytest.mark.parametrize("decision", [YES, NO], ids=["approved", "rejected"])
 def test_an_event_lost_to_a_kill_is_added_by_deciding_again(
-    filled: TableStore, decision: Decision, monkeypatch: pytest.MonkeyPatch
+    on_files: TableStore, decision: Decision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(approval, "append", lambda *_: None)
-        decided(filled, decision)
-    assert events(filled) == []
-    decided(filled, decision, at=NOW + timedelta(days=1))
-    (event,) = events(filled)
+        decided(on_files, decision)
+    assert events(on_files) == []
+    decided(on_files, decision, at=NOW + timedelta(days=1))
+    (event,) = events(on_files)
     assert event["created_at"].replace(tzinfo=UTC) == NOW
 
 
@@ -113,21 +118,21 @@ def test_an_event_lost_to_a_kill_is_added_by_deciding_again(
 def test_an_approval_is_bound_to_what_is_sent_and_to_nothing_else(
     parquet: TableStore, column: str, value: str, void: bool
 ) -> None:
-    filled = fill(parquet)
-    decided(filled)
-    before = metadata(filled)["approval_digest"]
+    on_files = fill(parquet)
+    decided(on_files)
+    before = metadata(on_files)["approval_digest"]
     changes: dict[str, Any] = {"segments": json(SEGMENTS), column: value, "updated_at": NOW.replace(tzinfo=None)}
-    put(filled, AUDIENCES, audience(**changes))
-    (found,) = decided(filled, at=NOW + timedelta(hours=1))
+    put(on_files, AUDIENCES, audience(**changes))
+    (found,) = decided(on_files, at=NOW + timedelta(hours=1))
     assert found.outcome == ("approved" if void else "unchanged")
-    assert (metadata(filled)["approval_digest"] != before) == void
+    assert (metadata(on_files)["approval_digest"] != before) == void
 
 
-def test_an_approval_that_ran_out_is_given_anew(filled: TableStore) -> None:
-    decided(filled)
-    (found,) = decided(filled, at=NOW + timedelta(days=30))
+def test_an_approval_that_ran_out_is_given_anew(on_files: TableStore) -> None:
+    decided(on_files)
+    (found,) = decided(on_files, at=NOW + timedelta(days=30))
     assert found.outcome == "approved"
-    assert [event["reason"] for event in events(filled)] == ["approved", "approved"]
+    assert [event["reason"] for event in events(on_files)] == ["approved", "approved"]
 
 
 def test_a_user_needs_the_permission_and_one_who_has_it_is_verified(filled: TableStore) -> None:
@@ -140,9 +145,9 @@ def test_a_user_needs_the_permission_and_one_who_has_it_is_verified(filled: Tabl
     assert metadata(filled)["approval_verified"] is True
 
 
-def test_what_is_not_scheduled_or_not_there_is_refused_and_the_others_are_decided(filled: TableStore) -> None:
-    put(filled, DISTRIBUTIONS, distribution(3, status="completed"))
-    refused, approved, unknown = decided(filled, YES, 3, 1, 9)
+def test_what_is_not_scheduled_or_not_there_is_refused_and_the_others_are_decided(on_files: TableStore) -> None:
+    put(on_files, DISTRIBUTIONS, distribution(3, status="completed"))
+    refused, approved, unknown = decided(on_files, YES, 3, 1, 9)
     assert [each.outcome for each in (refused, approved, unknown)] == ["refused", "approved", "refused"]
     assert "it is completed" in refused.note
     assert "no such distribution" in unknown.note
@@ -178,21 +183,23 @@ def test_a_decision_says_who_and_a_rejection_why(
         decided(parquet, decision, *numbers)
 
 
-def test_nothing_else_may_change_an_approval(filled: TableStore) -> None:
-    decided(filled)
+def test_nothing_else_may_change_an_approval(on_files: TableStore) -> None:
+    decided(on_files)
     put(
-        filled,
+        on_files,
         DISTRIBUTIONS,
         distribution(1, metadata=json({"approval_status": "rejected", "updated_at": "2025-07-01T00:00:00Z"})),
     )
-    assert metadata(filled)["approval_status"] == "approved"
+    assert metadata(on_files)["approval_status"] == "approved"
 
 
-def test_events_of_one_change_have_one_id_and_of_others_another(filled: TableStore) -> None:
+def test_events_of_one_change_have_one_id_and_of_others_another(on_files: TableStore) -> None:
     first = journal.Event(uuid(1), "u", NOW, "scheduled", "processing", "a", "b", attempt=1)
     assert (
         first.id == journal.Event(uuid(1), "u", NOW + timedelta(1), "scheduled", "processing", "a", "c", attempt=1).id
     )
     assert first.id != journal.Event(uuid(1), "u", NOW, "scheduled", "processing", "a", "b", attempt=2).id
     assert first.id != journal.Event(uuid(1), "u", NOW, "processing", "completed", "a", "b", attempt=1).id
-    assert filled.transition(DISTRIBUTIONS, [Change(uuid(1), {"status": "completed"}, {"status": "failed"})]).won == ()
+    assert (
+        on_files.transition(DISTRIBUTIONS, [Change(uuid(1), {"status": "completed"}, {"status": "failed"})]).won == ()
+    )

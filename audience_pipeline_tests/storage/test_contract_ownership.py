@@ -1,5 +1,6 @@
 """The contract of upsert: what never changes, what only the engine changes, and when a row is closed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,6 +31,18 @@ from audience_pipeline_tests.storage.builders import (
     uuid,
 )
 
+IMMUTABLE: dict[Table, tuple[Callable[[int], Row], list[tuple[str, object]]]] = {
+    AUDIENCES: (
+        audience,
+        [("user_id", "someone else"), ("created_at", JUNE), ("created_at", MAY.replace(day=4))],
+    ),
+    PLATFORMS: (platform, [("user_id", "someone else"), ("created_at", JUNE)]),
+    DISTRIBUTIONS: (
+        distribution,
+        [("audience_id", uuid(9)), ("platform_id", uuid(9)), ("created_at", JUNE)],
+    ),
+    USERS: (lambda number: user(f"user {number}"), [("created_at", JUNE)]),
+}
 MATCHED = json({"matched_records": 1, "total_records": 2})
 
 
@@ -46,36 +59,23 @@ def transition(store: TableStore, status: str, **put_values: Any) -> None:  # no
     assert result.won == (uuid(1),)
 
 
-@pytest.mark.parametrize(
-    ("table", "row", "column", "value"),
-    [
-        (AUDIENCES, audience(), "user_id", "someone else"),
-        (AUDIENCES, audience(), "created_at", JUNE),
-        (AUDIENCES, audience(), "created_at", MAY.replace(day=4)),
-        (PLATFORMS, platform(), "user_id", "someone else"),
-        (PLATFORMS, platform(), "created_at", JUNE),
-        (DISTRIBUTIONS, distribution(), "audience_id", uuid(9)),
-        (DISTRIBUTIONS, distribution(), "platform_id", uuid(9)),
-        (DISTRIBUTIONS, distribution(), "created_at", JUNE),
-        (USERS, user(), "created_at", JUNE),
-    ],
-    ids=lambda value: value.name if isinstance(value, Table) else value if isinstance(value, str) else "",
-)
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "later"])
-def test_a_column_that_never_changes_is_defended(
-    store: TableStore, table: Table, row: Row, column: str, value: object, *, together: bool
-) -> None:
+@pytest.mark.parametrize("table", IMMUTABLE, ids=lambda table: table.name)
+def test_a_column_that_never_changes_is_defended(store: TableStore, table: Table, *, together: bool) -> None:
+    """Each change is tried on a row of its own."""
+    make, changes = IMMUTABLE[table]
     version = {"updated_at": JUNE} if "updated_at" in table.by_name else {}
-    changed = {**row, column: value, **version}
-    if together:
-        refused = refusal(store, table, row, changed)
-    else:
-        put(store, table, row)
-        refused = refusal(store, table, changed)
-    assert (refused.problem.field, refused.problem.code) == (column, "immutable")
-    assert refused.row == int(together)
-    (kept,) = stored(store, table).values()
-    assert kept[column] == row[column]
+    rows = [make(number) for number, _ in enumerate(changes)]
+    changed = [{**row, column: value, **version} for row, (column, value) in zip(rows, changes, strict=True)]
+    if not together:
+        put(store, table, *rows)
+    result = store.upsert(table, frame(table, [*rows, *changed] if together else changed))
+    refused = sorted(result.refused, key=lambda each: each.row)
+    assert [(each.problem.field, each.problem.code) for each in refused] == [(name, "immutable") for name, _ in changes]
+    assert [each.row for each in refused] == [number + len(rows) * together for number, _ in enumerate(rows)]
+    assert all((each.problem.found, each.problem.expected, each.problem.remedy) for each in refused)
+    kept = stored(store, table)
+    assert all(kept[row[table.key]][column] == row[column] for row, (column, _) in zip(rows, changes, strict=True))
 
 
 def test_a_key_of_another_tenant_is_refused_without_naming_the_tenant(store: TableStore) -> None:

@@ -22,6 +22,32 @@ from audience_pipeline_tests.storage.builders import (
 )
 
 DAY = timedelta(days=1)
+BOUNDS: list[tuple[dict[str, Any], list[int]]] = [
+    ({"since": JUNE}, [2, 3, 4]),
+    ({"since": JUNE + timedelta(milliseconds=1)}, [3]),
+    ({"until": JUNE}, [1]),
+    ({"until": JUNE + timedelta(milliseconds=1)}, [1, 2, 4]),
+    ({"since": MAY, "until": JULY}, [1, 2, 4]),
+    ({"since": JUNE, "until": JUNE}, []),
+    ({"until": datetime(2025, 7, 1)}, [1, 2, 4]),  # noqa: DTZ001
+    ({"since": JUNE.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=14)))}, [2, 3, 4]),
+    ({"since": JUNE, "months": (202507, 202512)}, [3]),
+]
+PREDICATES: list[tuple[list[tuple[str, Any, object]], list[int]]] = [
+    ([("status", "=", "active")], [1, 3]),
+    ([("status", "!=", "archived")], [1, 3, 4]),
+    ([("status", "in", ["active", "archived"])], [1, 2, 3]),
+    ([("status", "in", [])], []),
+    ([("total_audience_size", ">", 10)], [2, 4]),
+    ([("total_audience_size", ">=", 10)], [1, 2, 4]),
+    ([("total_audience_size", "<", 20)], [1]),
+    ([("total_audience_size", "<=", 20)], [1, 2]),
+    ([("total_audience_size", "=", None)], [3]),
+    ([("total_audience_size", "!=", None)], [1, 2, 4]),
+    ([("created_at", ">", JUNE.replace(tzinfo=UTC))], [3]),
+    ([("status", "=", "active"), ("total_audience_size", "=", 10)], [1]),
+    ([("name", "=", "audience 1' OR 1=1 --")], []),
+]
 
 
 @pytest.fixture
@@ -55,54 +81,22 @@ def test_a_user_gets_rows_of_its_own(filled: TableStore) -> None:
     assert numbers(filled, user_id="other' OR '1'='1") == []
 
 
-@pytest.mark.parametrize(
-    ("months", "found"), [((202505, 202505), [1]), ((202506, 202507), [2, 3, 4]), ((202401, 202404), [])]
-)
-def test_months_are_inclusive(filled: TableStore, months: tuple[int, int], found: list[int]) -> None:
-    assert sorted(numbers(filled, months=months)) == found
+def test_months_are_inclusive(filled: TableStore) -> None:
+    assert sorted(numbers(filled, months=(202505, 202505))) == [1]
+    assert sorted(numbers(filled, months=(202506, 202507))) == [2, 3, 4]
+    assert sorted(numbers(filled, months=(202401, 202404))) == []
 
 
-@pytest.mark.parametrize(
-    ("bounds", "found"),
-    [
-        ({"since": JUNE}, [2, 3, 4]),
-        ({"since": JUNE + timedelta(milliseconds=1)}, [3]),
-        ({"until": JUNE}, [1]),
-        ({"until": JUNE + timedelta(milliseconds=1)}, [1, 2, 4]),
-        ({"since": MAY, "until": JULY}, [1, 2, 4]),
-        ({"since": JUNE, "until": JUNE}, []),
-        ({"until": datetime(2025, 7, 1)}, [1, 2, 4]),  # noqa: DTZ001
-        ({"since": JUNE.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=14)))}, [2, 3, 4]),
-        ({"since": JUNE, "months": (202507, 202512)}, [3]),
-    ],
-)
-def test_times_bound_the_creation_half_open(filled: TableStore, bounds: dict[str, Any], found: list[int]) -> None:
-    assert sorted(numbers(filled, **bounds)) == found
+def test_times_bound_the_creation_half_open(filled: TableStore, subtests: pytest.Subtests) -> None:
+    for bounds, found in BOUNDS:
+        with subtests.test(bounds=bounds):
+            assert sorted(numbers(filled, **bounds)) == found
 
 
-@pytest.mark.parametrize(
-    ("where", "found"),
-    [
-        ([("status", "=", "active")], [1, 3]),
-        ([("status", "!=", "archived")], [1, 3, 4]),
-        ([("status", "in", ["active", "archived"])], [1, 2, 3]),
-        ([("status", "in", [])], []),
-        ([("total_audience_size", ">", 10)], [2, 4]),
-        ([("total_audience_size", ">=", 10)], [1, 2, 4]),
-        ([("total_audience_size", "<", 20)], [1]),
-        ([("total_audience_size", "<=", 20)], [1, 2]),
-        ([("total_audience_size", "=", None)], [3]),
-        ([("total_audience_size", "!=", None)], [1, 2, 4]),
-        ([("created_at", ">", JUNE.replace(tzinfo=UTC))], [3]),
-        ([("status", "=", "active"), ("total_audience_size", "=", 10)], [1]),
-        ([("name", "=", "audience 1' OR 1=1 --")], []),
-    ],
-    ids=str,
-)
-def test_predicates_are_joined_by_and(
-    filled: TableStore, where: list[tuple[str, Any, object]], found: list[int]
-) -> None:
-    assert sorted(numbers(filled, where=[Predicate(*each) for each in where])) == found
+def test_predicates_are_joined_by_and(filled: TableStore, subtests: pytest.Subtests) -> None:
+    for where, found in PREDICATES:
+        with subtests.test(where=where):
+            assert sorted(numbers(filled, where=[Predicate(*each) for each in where])) == found
 
 
 def test_order_and_limit_come_last(filled: TableStore) -> None:
@@ -120,19 +114,15 @@ def test_a_projection_keeps_the_order_asked_for_and_the_declared_types(filled: T
     assert rows.to_pylist() == [{"total_audience_size": 40, "audience_id": uuid(4), "selected_variables": []}]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_a_column_that_is_not_declared_is_refused(filled: TableStore, subtests: pytest.Subtests) -> None:
+    for query in (
         Query(columns=["nothing"]),
         Query(where=[Predicate('name" = name OR "name', "=", "x")]),
         Query(order_by=["-nothing"]),
         Query(order_by=["name; DROP TABLE audiences"]),
-    ],
-    ids=["columns", "where", "order", "injection"],
-)
-def test_a_column_that_is_not_declared_is_refused(filled: TableStore, query: Query) -> None:
-    with pytest.raises(UsageError, match="audiences: found columns"):
-        filled.read(AUDIENCES, query)
+    ):
+        with subtests.test(query=query), pytest.raises(UsageError, match="audiences: found columns"):
+            filled.read(AUDIENCES, query)
 
 
 def test_an_operator_that_does_not_exist_is_refused(filled: TableStore) -> None:

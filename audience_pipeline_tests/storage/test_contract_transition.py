@@ -22,6 +22,25 @@ from audience_pipeline_tests.storage.builders import (
 )
 
 CLAIM = {"status": "processing", "error_details.attempt": {"token": "t1", "n": 1}}
+OWNED_BY_THE_APPLICATION: list[tuple[str, object]] = [
+    ("user_id", "thief"),
+    ("audience_id", uuid(9)),
+    ("created_at", JUNE),
+    ("scheduled_at", JUNE),
+    ("distribution_id", uuid(9)),
+    ("metadata", {"campaign_name": "x"}),
+    ("metadata.campaign_name", "x"),
+    ("metadata.updated_at", JUNE),
+    ("nothing", 1),
+]
+BROKEN: list[dict[str, object]] = [
+    {"status": "half done"},
+    {"status": None},
+    {"match_results": {"matched_records": -1}},
+    {"match_results": {"surprise": 1}},
+    {"error_details.surprise": 1},
+    {"metadata.approval_status": "perhaps"},
+]
 
 
 @pytest.fixture
@@ -111,47 +130,23 @@ def test_the_other_rows_of_the_same_file_stay_as_they_are(scheduled: TableStore)
     assert one(scheduled, DISTRIBUTIONS, 2) == before
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("user_id", "thief"),
-        ("audience_id", uuid(9)),
-        ("created_at", JUNE),
-        ("scheduled_at", JUNE),
-        ("distribution_id", uuid(9)),
-        ("metadata", {"campaign_name": "x"}),
-        ("metadata.campaign_name", "x"),
-        ("metadata.updated_at", JUNE),
-        ("nothing", 1),
-    ],
-)
 def test_what_the_application_owns_is_not_changed_by_the_engine(
-    scheduled: TableStore, name: str, value: object
+    scheduled: TableStore, subtests: pytest.Subtests
 ) -> None:
     before = stored(scheduled, DISTRIBUTIONS)
-    with pytest.raises(UsageError, match=name):
-        scheduled.transition(DISTRIBUTIONS, [Change(uuid(2), {}, CLAIM), Change(uuid(1), {}, {name: value})])
+    for name, value in OWNED_BY_THE_APPLICATION:
+        with subtests.test(name=name), pytest.raises(UsageError, match=name):
+            scheduled.transition(DISTRIBUTIONS, [Change(uuid(2), {}, CLAIM), Change(uuid(1), {}, {name: value})])
     assert stored(scheduled, DISTRIBUTIONS) == before
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"status": "half done"},
-        {"status": None},
-        {"match_results": {"matched_records": -1}},
-        {"match_results": {"surprise": 1}},
-        {"error_details.surprise": 1},
-        {"metadata.approval_status": "perhaps"},
-    ],
-    ids=str,
-)
 def test_a_value_that_breaks_the_declaration_is_refused_and_changes_nothing(
-    scheduled: TableStore, bad: dict[str, object]
+    scheduled: TableStore, subtests: pytest.Subtests
 ) -> None:
     before = stored(scheduled, DISTRIBUTIONS)
-    with pytest.raises(PipelineError, match=next(iter(bad)).partition(".")[0]):
-        scheduled.transition(DISTRIBUTIONS, [Change(uuid(2), {}, CLAIM), Change(uuid(1), {}, bad)])
+    for bad in BROKEN:
+        with subtests.test(bad=bad), pytest.raises(PipelineError, match=next(iter(bad)).partition(".")[0]):
+            scheduled.transition(DISTRIBUTIONS, [Change(uuid(2), {}, CLAIM), Change(uuid(1), {}, bad)])
     assert stored(scheduled, DISTRIBUTIONS) == before
 
 

@@ -21,7 +21,7 @@ def target(parquet: ParquetStore) -> ParquetStore:
     return parquet
 
 
-@pytest.fixture(params=["parquet", pytest.param("emulated", marks=pytest.mark.slow)])
+@pytest.fixture(params=["parquet", pytest.param("emulated", marks=pytest.mark.prove)])
 def copied(request: pytest.FixtureRequest, source: ParquetStore) -> TableStore:
     """A copy of the store, on either backend."""
     target: TableStore = request.getfixturevalue(request.param)
