@@ -1,0 +1,1 @@
+"""The sandbox itself: its process, its faults, its pace."""
