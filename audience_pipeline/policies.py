@@ -13,8 +13,8 @@ import dagster as dg
 
 from audience_pipeline.errors import PipelineError
 from audience_pipeline.settings import Settings
-from audience_pipeline.storage.bigquery.derived import derived_name
-from audience_pipeline.storage.parquet.derived import DIRECTORY
+from audience_pipeline.storage.bigquery.placing import derived_name
+from audience_pipeline.storage.parquet.layout import DERIVED_DIR
 from audience_pipeline.tables import LANDED, LANDED_COLUMNS, SOURCES, TABLES, Column, Layout, Owner, Table
 
 Asset: TypeAlias = dg.AssetsDefinition | dg.AssetSpec
@@ -73,7 +73,7 @@ def location(settings: Settings, path: Sequence[str]) -> dict[str, str]:
         parts = (str(settings.bigquery_project), str(settings.bigquery_dataset), table)
         name, uri = ".".join(parts), f"bigquery://{'/'.join(parts)}"
     else:
-        directory = settings.data_dir.joinpath(*(() if declared else (DIRECTORY,)), *path)
+        directory = settings.data_dir.joinpath(*(() if declared else (DERIVED_DIR,)), *path)
         name, uri = ".".join(path), directory.absolute().as_uri()
     return {"dagster/table_name": name, "dagster/storage_kind": settings.backend, "dagster/uri": uri}
 

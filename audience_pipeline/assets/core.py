@@ -7,7 +7,6 @@ The IO manager upserts what is returned, so materializing twice changes nothing;
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
 from audience_pipeline.ingest.fold import fold
 from audience_pipeline.policies import accepted_betas, classed_failures
@@ -43,7 +42,7 @@ def core_asset(table: Table, months: dg.PartitionsDefinition[str]) -> dg.AssetsD
             automation_condition=requested_when_landed(),
             backfill_policy=dg.BackfillPolicy.multi_run(MONTHS_PER_RUN) if table.by_month else None,
         )
-        def folded(records: pa.Table) -> pa.Table:
+        def folded(records: Any) -> Any:  # noqa: ANN401 - Arrow, which Dagster would import for its name
             with classed_failures():
                 return fold(table, records)
 

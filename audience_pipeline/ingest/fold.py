@@ -6,22 +6,23 @@ Belongs here: these two steps, shared by the command line and Dagster. Which rec
 
 from collections import Counter
 from collections.abc import Sequence
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING
 
 from audience_pipeline.storage.contract import Refusal, TableStore
 from audience_pipeline.tables import POSITION, Table
 from audience_pipeline.tables.landed import LINES_PER_FILE
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def fold(table: Table, records: pa.Table) -> pa.Table:
+
+def fold(table: Table, records: "pa.Table") -> "pa.Table":
     """Return landed ``records`` of ``table`` as candidates for its rows: its columns and ``landed_position``."""
     return records.select([*table.column_names, POSITION])
 
 
 def note_folded(
-    store: TableStore, table: Table, rows: pa.Table, refused: Sequence[Refusal], months: tuple[int, int] | None
+    store: TableStore, table: Table, rows: "pa.Table", refused: Sequence[Refusal], months: tuple[int, int] | None
 ) -> None:
     """Note which landed files the upserted ``rows``, all that had landed in ``months``, came from.
 
@@ -30,6 +31,8 @@ def note_folded(
     """
     if POSITION not in rows.column_names:
         return
+    import pyarrow.compute as pc  # noqa: PLC0415 - importing the code location needs none of it
+
     files = pc.divide(rows.column(POSITION), LINES_PER_FILE)
     numbers = set(pc.unique(files).to_pylist())
     late = Counter(files[refusal.row].as_py() for refusal in refused)

@@ -1,6 +1,5 @@
 """IO managers: how what an asset returns is stored, and how the next asset gets it back."""
 
-from audience_pipeline.io_managers.bigquery import BigQueryIOManager
-from audience_pipeline.io_managers.parquet import ParquetIOManager
+from audience_pipeline.io_managers.factories import BigQueryIOManager, ParquetIOManager
 
 __all__ = ["BigQueryIOManager", "ParquetIOManager"]

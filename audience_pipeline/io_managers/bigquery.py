@@ -4,13 +4,12 @@ Belongs here: what dagster-gcp's client is told. Does not belong here: Dagster's
 that write. Google's libraries and dagster-gcp, which take seconds to import, are imported when a run begins.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pyarrow as pa
 
 from audience_pipeline.io_managers.derived import cut
-from audience_pipeline.io_managers.manager import TableIOManager
 from audience_pipeline.io_managers.reports import Metadata, size_metadata
 from audience_pipeline.io_managers.slices import Slice
 from audience_pipeline.storage.bigquery.derived import DerivedTable
@@ -52,19 +51,3 @@ class Dataset:
             return size_metadata(self._client.bytes_of(whole)) | read
         known = {} if self._warehouse.emulated else size_metadata(self._client.bytes_of(part))
         return known | {"table bytes": self._client.bytes_of(whole)} | read
-
-
-class BigQueryIOManager(dg.ConfigurableIOManagerFactory[TableIOManager]):
-    """Keeps tables in the configured dataset; in all else it does what `ParquetIOManager` does.
-
-    A derived table is `derived_<name>`, partitioned by month where its asset is, and clustered by `user_id` where its
-    rows have one.
-    """
-
-    settings: dg.ResourceDependency[Any]
-    clock: dg.ResourceDependency[Any]
-    store: dg.ResourceDependency[Any]
-
-    def create_io_manager(self, context: dg.InitResourceContext) -> TableIOManager:  # noqa: ARG002 - Dagster's signature
-        """Return the IO manager, on the store of the run."""
-        return TableIOManager(self.settings, self.clock, self.store, Dataset(self.store))

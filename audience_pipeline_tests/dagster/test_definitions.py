@@ -34,7 +34,7 @@ CHECKS = {
     "users": EVERY_TABLE,
 }
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = ("pandas", "pandera", "google.cloud", "dagster_gcp", "pyarrow.dataset")
+HEAVY = ("pandas", "pandera", "google.cloud", "dagster_gcp", "pyarrow", "numpy")
 
 
 def specs(defs: dg.Definitions) -> Mapping[str, dg.AssetSpec]:

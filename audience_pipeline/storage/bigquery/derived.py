@@ -23,17 +23,10 @@ from audience_pipeline.storage.bigquery.client import Result, Warehouse
 from audience_pipeline.storage.bigquery.derived_columns import definitions
 from audience_pipeline.storage.bigquery.derived_frames import Frame, Kept
 from audience_pipeline.storage.bigquery.fragments import names
+from audience_pipeline.storage.bigquery.placing import derived_name
 from audience_pipeline.storage.bigquery.statements import statement
 from audience_pipeline.storage.months import month_bounds
 from audience_pipeline.tables import WRITTEN_MONTHS
-
-PREFIX = "derived_"
-"""What the names of these tables begin with, so that none is ever taken for one of ours."""
-
-
-def derived_name(path: Sequence[str]) -> str:
-    """Return the name of the table of an asset; Dagster itself keeps paths apart that are equal when joined so."""
-    return PREFIX + "__".join(path)
 
 
 class DerivedTable:

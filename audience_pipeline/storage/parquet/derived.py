@@ -16,9 +16,7 @@ import pyarrow.parquet as pq
 
 from audience_pipeline.errors import CorruptionError, RefusedError, UsageError, storage_errors
 from audience_pipeline.storage.parquet.files import Staging, encoded
-from audience_pipeline.storage.parquet.layout import Layout
-
-DIRECTORY = "derived"
+from audience_pipeline.storage.parquet.layout import DERIVED_DIR, Layout
 
 
 class DerivedTable:
@@ -26,7 +24,7 @@ class DerivedTable:
 
     def __init__(self, root: Path, path: Sequence[str]) -> None:
         self._layout = Layout(root)
-        self.directory = root.joinpath(DIRECTORY, *path)
+        self.directory = root.joinpath(DERIVED_DIR, *path)
         self.name = path[-1]
         self.title = f"derived table {'/'.join(path)}"
 

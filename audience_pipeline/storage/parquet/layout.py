@@ -12,6 +12,8 @@ from audience_pipeline.tables import TABLES, Table
 from audience_pipeline.tables.tenant import decode_user_id, encode_user_id
 
 STATE_DIR = "_state"
+DERIVED_DIR = "derived"
+"""Where tables that users' own assets compute are kept, each in a directory of its own."""
 
 
 class Partition(NamedTuple):
