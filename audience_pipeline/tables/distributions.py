@@ -111,6 +111,7 @@ DISTRIBUTIONS = Table(
                 "approval_reason",
                 "approval_digest",
                 "approval_standing",
+                "approval_standing_digest",
                 "approval_verified",
             ),
         ),

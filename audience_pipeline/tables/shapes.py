@@ -89,13 +89,19 @@ class SentSegment(Shape):
 
 
 class EngineMatchResults(MatchResults):
-    """Match results as the engine records them: with their basis, their time, their bounds and what was sent."""
+    """Match results as the engine records them: with their basis, their time, their bounds and what was sent.
+
+    ``sent`` is what the platform has of the audience once it took this distribution: of an incremental one, also the
+    segments that were sent before and did not change. ``full_at`` is when all of it was sent last. ``outcome`` is
+    delivered, partial (some segments were refused), nothing_changed or withdrawn.
+    """
 
     basis: Literal["reported", "reported_range", "reach_estimate", "simulated"] | None = None
     as_of: datetime | None = None
     match_rate_lower: Rate | None = None
     match_rate_upper: Rate | None = None
     sent: list[SentSegment] | None = None
+    full_at: datetime | None = None
     outcome: Text | None = None
 
 
@@ -107,12 +113,48 @@ class ErrorDetails(Shape):
     retry_count: Size | None = None
 
 
+class Transition(Shape):
+    """The last thing that happened to a distribution, as its event in the journal tells it."""
+
+    at: datetime
+    from_status: Code
+    to_status: Code
+    actor: Code
+    reason: Code
+    evidence: Free = None
+
+
+class Attempt(Shape):
+    """The attempt under way, or the last one.
+
+    ``number`` counts from 1 and never falls. ``generation`` is part of the idempotency key: only an operator's retry of
+    what the platform is known not to have, or of what is sent again on purpose, raises it. ``token`` says whose the
+    attempt is until ``lease_until``. ``digest`` is that of the payload, ``reference`` the platform's name for the
+    submission, ``polls`` how often the platform was asked about it.
+    """
+
+    number: Size = 0
+    generation: Size = 0
+    token: Code | None = None
+    began_at: datetime | None = None
+    lease_until: datetime | None = None
+    digest: Code | None = None
+    reference: Text | None = None
+    submitted_at: datetime | None = None
+    polls: Size = 0
+    last: Transition | None = None
+
+
 class EngineErrorDetails(ErrorDetails):
-    """Error details as the engine keeps them: holds, the next attempt, and the attempt under way."""
+    """Error details as the engine keeps them.
+
+    ``hold`` says why a scheduled distribution is not sent. ``next_attempt_at`` is when it may be tried again, or the
+    platform asked what became of it.
+    """
 
     hold: Text | None = None
     next_attempt_at: datetime | None = None
-    attempt: dict[str, Free] | None = None
+    attempt: Attempt | None = None
 
 
 class DistributionMetadata(Shape):
@@ -133,6 +175,7 @@ class EngineDistributionMetadata(DistributionMetadata):
     approval_reason: Text | None = None
     approval_digest: Text | None = None
     approval_standing: bool | None = None
+    approval_standing_digest: Text | None = None
     approval_verified: bool | None = None
 
 

@@ -59,6 +59,14 @@ NUMBERS = [
     1e-7,
     100000.5,
 ]
+LAST = {
+    "at": NOW,
+    "from_status": "scheduled",
+    "to_status": "processing",
+    "actor": "a",
+    "reason": "claimed",
+    "evidence": {"n": NUMBERS},
+}
 """What parsers of JSON tend to bend."""
 MONTHS = (MAY, JUNE)
 
@@ -126,7 +134,7 @@ def _distribute(store: TableStore) -> None:
     put(store, DISTRIBUTIONS, *(distribution_of(owner, number, created_at=at) for number, owner, at in owned))
     keys = [uuid(number) for number, *_ in owned]
     approval = {"metadata.approval_status": "approved", "metadata.approved_by": "ann"}
-    claim = {"status": "processing", "error_details": {"attempt": {"token": "t", "n": NUMBERS}}}
+    claim = {"status": "processing", "error_details": {"attempt": {"token": "t", "last": LAST}}}
     end = {"status": "completed", "executed_at": NOW, "match_results": {"match_rate": 0.1, "basis": "simulated"}}
     for wanted, expect, change in ((keys[:16], "scheduled", approval), (keys[:12], "scheduled", claim)):
         store.transition(DISTRIBUTIONS, [Change(key, {"status": expect}, change) for key in wanted])

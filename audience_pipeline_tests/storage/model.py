@@ -112,7 +112,7 @@ class Model:
         for key in keys:
             row = self.tables["distributions"].get(key)
             if row is not None and row["status"] == expect:
-                row |= {"status": put, "error_details": text({"attempt": {"n": attempt}})}
+                row |= {"status": put, "error_details": text({"attempt": {"token": str(attempt)}})}
 
     def archive(self, keys: Iterable[str], moment: datetime) -> None:
         """Move distributions to the archive."""

@@ -21,7 +21,7 @@ from audience_pipeline_tests.storage.builders import (
     uuid,
 )
 
-CLAIM = {"status": "processing", "error_details.attempt": {"token": "t1", "n": 1}}
+CLAIM = {"status": "processing", "error_details.attempt": {"token": "t1", "number": 1}}
 OWNED_BY_THE_APPLICATION: list[tuple[str, object]] = [
     ("user_id", "thief"),
     ("audience_id", uuid(9)),
@@ -74,7 +74,7 @@ def test_dotted_members_are_compared_and_put(scheduled: TableStore) -> None:
     mine = Change(uuid(1), {"error_details.attempt.token": "t1"}, {"error_details.hold": "paused"})
     assert scheduled.transition(DISTRIBUTIONS, [mine]).won == (uuid(1),)
     assert one(scheduled, DISTRIBUTIONS)["error_details"] == json(
-        {"attempt": {"n": 1, "token": "t1"}, "hold": "paused"}
+        {"attempt": {"number": 1, "token": "t1"}, "hold": "paused"}
     )
 
 

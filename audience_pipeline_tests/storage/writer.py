@@ -90,7 +90,7 @@ class Step:
                 model.restore(self.keys)
 
     def _transition(self, store: ParquetStore, expect: str, put: str) -> None:
-        change = {"status": put, "error_details": {"attempt": {"n": self.number}}}
+        change = {"status": put, "error_details": {"attempt": {"token": str(self.number)}}}
         store.transition(DISTRIBUTIONS, [Change(key, {"status": expect}, change) for key in self.keys])
 
 

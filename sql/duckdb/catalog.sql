@@ -367,15 +367,15 @@ COMMENT ON VIEW platform_settings IS 'How platforms are used.';
 
 CREATE VIEW distribution_results AS
 SELECT distribution_id, user_id, audience_id, platform_id, created_at, executed_at, status, archived_at,
-  unnest(from_json(match_results, '{"total_records":"BIGINT","matched_records":"BIGINT","match_rate":"DOUBLE","platform_audience_id":"VARCHAR","basis":"VARCHAR","as_of":"TIMESTAMP","match_rate_lower":"DOUBLE","match_rate_upper":"DOUBLE","sent":[{"segment_id":"VARCHAR","size":"BIGINT","digest":"VARCHAR"}],"outcome":"VARCHAR"}')),
-  unnest(from_json(error_details, '{"error_code":"VARCHAR","error_message":"VARCHAR","retry_count":"BIGINT","hold":"VARCHAR","next_attempt_at":"TIMESTAMP","attempt":"JSON"}'))
+  unnest(from_json(match_results, '{"total_records":"BIGINT","matched_records":"BIGINT","match_rate":"DOUBLE","platform_audience_id":"VARCHAR","basis":"VARCHAR","as_of":"TIMESTAMP","match_rate_lower":"DOUBLE","match_rate_upper":"DOUBLE","sent":[{"segment_id":"VARCHAR","size":"BIGINT","digest":"VARCHAR"}],"full_at":"TIMESTAMP","outcome":"VARCHAR"}')),
+  unnest(from_json(error_details, '{"error_code":"VARCHAR","error_message":"VARCHAR","retry_count":"BIGINT","hold":"VARCHAR","next_attempt_at":"TIMESTAMP","attempt":{"number":"BIGINT","generation":"BIGINT","token":"VARCHAR","began_at":"TIMESTAMP","lease_until":"TIMESTAMP","digest":"VARCHAR","reference":"VARCHAR","submitted_at":"TIMESTAMP","polls":"BIGINT","last":{"at":"TIMESTAMP","from_status":"VARCHAR","to_status":"VARCHAR","actor":"VARCHAR","reason":"VARCHAR","evidence":"JSON"}}}'))
 FROM distributions_all;
 
 COMMENT ON VIEW distribution_results IS 'Match results and errors of all distributions, archived ones too.';
 
 CREATE VIEW distribution_metadata AS
 SELECT distribution_id, user_id, audience_id, platform_id, created_at, executed_at, status, archived_at,
-  unnest(from_json(metadata, '{"campaign_name":"VARCHAR","cost_estimate":"DOUBLE","approval_status":"VARCHAR","approved_by":"VARCHAR","updated_at":"TIMESTAMP","approval_at":"TIMESTAMP","approval_expires_at":"TIMESTAMP","approval_reason":"VARCHAR","approval_digest":"VARCHAR","approval_standing":"BOOLEAN","approval_verified":"BOOLEAN"}'))
+  unnest(from_json(metadata, '{"campaign_name":"VARCHAR","cost_estimate":"DOUBLE","approval_status":"VARCHAR","approved_by":"VARCHAR","updated_at":"TIMESTAMP","approval_at":"TIMESTAMP","approval_expires_at":"TIMESTAMP","approval_reason":"VARCHAR","approval_digest":"VARCHAR","approval_standing":"BOOLEAN","approval_standing_digest":"VARCHAR","approval_verified":"BOOLEAN"}'))
 FROM distributions_all;
 
 COMMENT ON VIEW distribution_metadata IS 'Campaign, cost and approval of all distributions, archived ones too.';
