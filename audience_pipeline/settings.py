@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     max_size_change_pct: int = Field(default=50, ge=0)
     """Change of a segment's size, in percent, that a refresh under a standing approval may carry."""
 
+    full_refresh_days: int = Field(default=30, ge=1)
+    """Days after which an incremental distribution sends all segments once more."""
+
     max_attempts: int = Field(default=5, ge=1)
     """Attempts to send one distribution before it is failed."""
     lease_seconds: int = Field(default=600, ge=1)

@@ -6,26 +6,26 @@ one is told that the other was first. An approval names the digest of the conten
 that changes; a rejection ends the distribution.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import msgspec
-
+from audience_pipeline.delivery.cases import distributions
 from audience_pipeline.delivery.content import content_of
-from audience_pipeline.delivery.journal import Event, append
+from audience_pipeline.delivery.distribution import Distribution, Row, by_key
+from audience_pipeline.delivery.journal import append, events_of
 from audience_pipeline.errors import SecurityError, UsageError
 from audience_pipeline.ingest.moments import iso
 from audience_pipeline.storage.contract import Change, TableStore
-from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS, USERS, Table
+from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS, USERS
 from audience_pipeline.tables.shapes import utc_millis
 
 PERMISSION = "approve"
 REJECTED = "approval_rejected"
 Verdict = Literal["approved", "rejected"]
 Outcome = Literal["approved", "rejected", "unchanged", "refused"]
-_Row = Mapping[str, Any]
+_OF_HOLDS = tuple(f"error_details.{name}" for name in ("hold", "error_message", "look_again_at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a decision comes to for one row: what to say, what to change if anything, and what the journal tells."""
+    """What a decision comes to for one row: what to say, what to change if anything, and the row it leaves."""
 
     decided: Decided
     change: Change | None = None
-    event: Event | None = None
+    after: Distribution | None = None
 
 
 def decide(
@@ -78,15 +78,15 @@ def decide(
     _check(decision, distribution_ids)
     members = _members(decision, utc_millis(now), days, verified=_verified(store, decision.by))
     keys = list(dict.fromkeys(key.lower() for key in distribution_ids))
-    rows = _by_key(store, DISTRIBUTIONS, keys)
-    audiences = _by_key(store, AUDIENCES, {row["audience_id"] for row in rows.values()})
-    platforms = _by_key(store, PLATFORMS, {row["platform_id"] for row in rows.values()})
-    plans = []
-    for key in keys:
-        row = rows.get(key)
-        digest = _digest(row, audiences, platforms) if row else None
-        plans.append(_planned(row, members | {"approval_digest": digest}) if row else _Plan(_unknown(key)))
-    return _carried_out(store, plans)
+    rows = {row.id: row for row in distributions(store, keys)}
+    audiences = by_key(store, AUDIENCES, (row.pair[0] for row in rows.values()))
+    platforms = by_key(store, PLATFORMS, (row.pair[1] for row in rows.values()))
+    standing = bool(members["approval_standing"])
+    plans = [_Plan(_unknown(key)) for key in keys if key not in rows]
+    for row in rows.values():
+        digests = _digests(row, audiences, platforms, standing=standing)
+        plans.append(_planned(row, members | digests))
+    return sorted(_carried_out(store, plans), key=lambda each: keys.index(each.distribution_id))
 
 
 def _check(decision: Decision, distribution_ids: Sequence[str]) -> None:
@@ -131,37 +131,40 @@ def _members(decision: Decision, now: datetime, days: int, *, verified: bool) ->
     }
 
 
-def _by_key(store: TableStore, table: Table, keys: Iterable[str]) -> dict[str, _Row]:
-    return {row[table.key]: row for row in store.get(table, sorted(keys)).to_pylist()}
+def _digests(
+    row: Distribution, audiences: Mapping[str, Row], platforms: Mapping[str, Row], *, standing: bool
+) -> dict[str, str | None]:
+    """Return the digests a decision is bound to: of the content as it is now, and as a refresh would send it."""
+    audience, platform = audiences.get(row.pair[0]), platforms.get(row.pair[1])
+    if audience is None or platform is None:
+        return {"approval_digest": None, "approval_standing_digest": None}
+    refresh = {**row.row, "distribution_type": "refresh"}
+    return {
+        "approval_digest": content_of(row.row, audience, platform).digest,
+        "approval_standing_digest": content_of(refresh, audience, platform).digest if standing else None,
+    }
 
 
-def _digest(row: _Row, audiences: Mapping[str, _Row], platforms: Mapping[str, _Row]) -> str | None:
-    audience, platform = audiences.get(row["audience_id"]), platforms.get(row["platform_id"])
-    return content_of(row, audience, platform).digest if audience and platform else None
-
-
-def _planned(row: _Row, members: Mapping[str, Any]) -> _Plan:
-    stored = msgspec.json.decode(row["metadata"] or "{}")
+def _planned(row: Distribution, members: Mapping[str, Any]) -> _Plan:
+    stored = row.raw("metadata") or {}
     if _decided_alike(row, stored, members):
-        note = "decided so before" if row["status"] != "scheduled" else _holds(stored)
-        return _Plan(Decided(row["distribution_id"], "unchanged", note), event=_event(row, stored))
-    if row["status"] != "scheduled":
-        return _Plan(_refused(row, f"it is {row['status']}; only what is scheduled can be decided on"))
+        note = "decided so before" if row.status != "scheduled" else _holds(stored)
+        return _Plan(Decided(row.id, "unchanged", note), after=row)
+    if row.status != "scheduled":
+        return _Plan(_refused(row, f"it is {row.status}; only what is scheduled can be decided on"))
     if members["approval_status"] == "approved" and members["approval_digest"] is None:
         return _Plan(_refused(row, "its audience or its platform is not stored; land it first"))
-    return _Plan(
-        Decided(row["distribution_id"], members["approval_status"], _holds(members)),
-        _change(row, stored, members),
-        _event(row, members),
-    )
+    put = _put(row, members)
+    expect = {"status": row.status, "metadata.approval_at": stored.get("approval_at")}
+    decided = Decided(row.id, members["approval_status"], _holds(members))
+    return _Plan(decided, Change(row.id, expect, put), row.changed(put))
 
 
-def _decided_alike(row: _Row, stored: Mapping[str, Any], members: Mapping[str, Any]) -> bool:
+def _decided_alike(row: Distribution, stored: Mapping[str, Any], members: Mapping[str, Any]) -> bool:
     """Return whether the same one decided the same before, of the same content, and it still holds."""
     alike = ["approval_status", "approved_by", "approval_reason"]
     if members["approval_status"] == "rejected":
-        error = msgspec.json.decode(row["error_details"] or "{}").get("error_code")
-        return error == REJECTED and all(stored.get(name) == members[name] for name in alike)
+        return row.details.error_code == REJECTED and all(stored.get(name) == members[name] for name in alike)
     alike += ["approval_digest", "approval_standing"]
     expires = stored.get("approval_expires_at")
     return all(stored.get(name) == members[name] for name in alike) and (
@@ -169,35 +172,23 @@ def _decided_alike(row: _Row, stored: Mapping[str, Any], members: Mapping[str, A
     )
 
 
-def _change(row: _Row, stored: Mapping[str, Any], members: Mapping[str, Any]) -> Change:
+def _put(row: Distribution, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the new values; whatever it was held for is looked at again, and what ends is journalled once more."""
     put: dict[str, Any] = {f"metadata.{name}": value for name, value in members.items()}
+    if row.details.hold is not None:
+        put |= dict.fromkeys(_OF_HOLDS)
     if members["approval_status"] == "rejected":
         message = f"rejected by {members['approved_by']}: {members['approval_reason']}"
-        put |= {"status": "failed", "error_details": {"error_code": REJECTED, "error_message": message}}
-    expect = {"status": row["status"], "metadata.approval_at": stored.get("approval_at")}
-    return Change(row["distribution_id"], expect, put)
-
-
-def _event(row: _Row, members: Mapping[str, Any]) -> Event:
-    """Return what the journal tells of a decision, from the members that keep it."""
-    rejected = members["approval_status"] == "rejected"
-    told = ("approval_reason", "approval_digest", "approval_expires_at", "approval_standing", "approval_verified")
-    return Event(
-        row["distribution_id"],
-        row["user_id"],
-        at=datetime.fromisoformat(members["approval_at"]),
-        from_status="scheduled",
-        to_status="failed" if rejected else "scheduled",
-        actor=members["approved_by"],
-        reason=REJECTED if rejected else "approved",
-        evidence={name: members[name] for name in told if members.get(name) is not None},
-    )
+        put |= {"status": "failed", "error_details.error_code": REJECTED, "error_details.error_message": message}
+        put["error_details.look_again_at"] = members["approval_at"]
+    return put
 
 
 def _carried_out(store: TableStore, plans: Sequence[_Plan]) -> list[Decided]:
-    """Make the changes, append the events of those that were won, and say what became of each."""
+    """Make the changes, append the events of those that were won or made before, and say what became of each."""
     lost = store.transition(DISTRIBUTIONS, [plan.change for plan in plans if plan.change]).lost
-    append(store, (plan.event for plan in plans if plan.event and plan.decided.distribution_id not in lost))
+    made = [plan.after for plan in plans if plan.after and plan.after.id not in lost]
+    append(store, (event for row in made for event in events_of(row)))
     return [
         replace(plan.decided, outcome="refused", note="somebody changed it just now; look again, and decide again")
         if plan.decided.distribution_id in lost
@@ -210,8 +201,8 @@ def _unknown(key: str) -> Decided:
     return Decided(key, "refused", "there is no such distribution, or it is archived")
 
 
-def _refused(row: _Row, note: str) -> Decided:
-    return Decided(row["distribution_id"], "refused", note)
+def _refused(row: Distribution, note: str) -> Decided:
+    return Decided(row.id, "refused", note)
 
 
 def _holds(members: Mapping[str, Any]) -> str:

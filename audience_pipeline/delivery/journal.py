@@ -3,10 +3,11 @@
 Belongs here: what an event is and where it is kept. Does not belong here: which events there are.
 
 An event follows from the row it tells of, and so does its id. So whoever finds the row changed can append the event
-once more, for a process that was killed before it could, and there is still one of it.
+once more, for a process that was killed before it could, and there is still one of it. Whoever takes the next step of
+a row appends those of the last one first; one that ended is looked at once more for that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +16,19 @@ from uuid import UUID, uuid5
 import msgspec
 import pyarrow as pa
 
+from audience_pipeline.delivery.distribution import Distribution
 from audience_pipeline.ingest.moments import millis
 from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.tables import DISTRIBUTION_EVENTS
 from audience_pipeline.tables.arrow import arrow_schema
 
+_OF_DECISIONS = (
+    "approval_reason",
+    "approval_digest",
+    "approval_expires_at",
+    "approval_standing",
+    "approval_verified",
+)
 _NAMESPACE = UUID("8f1d6f0e-6a0e-5a53-9a2c-3d0b5a8f2c11")
 
 
@@ -43,10 +52,56 @@ class Event:
 
     @property
     def id(self) -> str:
-        """Identifies the event: the same for the same change of the same row."""
+        """Identifies the event: the same for the same change of the same row.
+
+        An attempt goes from one status to another once; what is no attempt's, or leaves the status, may happen again.
+        """
         steps = (self.distribution_id, self.attempt, self.from_status, self.to_status)
-        stayed = (millis(self.at),) if self.from_status == self.to_status else ()
-        return str(uuid5(_NAMESPACE, "\n".join(map(str, (*steps, *stayed)))))
+        repeats = self.attempt == 0 or self.from_status == self.to_status
+        return str(uuid5(_NAMESPACE, "\n".join(map(str, (*steps, *((millis(self.at),) if repeats else ()))))))
+
+
+def events_of(row: Distribution) -> Iterator[Event]:
+    """Yield the events that follow from a row as it is: its last transition, and the decision on it."""
+    last, decision = row.attempt.last, decision_event(row)
+    if last is not None:
+        yield Event(
+            row.id,
+            str(row.row["user_id"]),
+            at=last.at,
+            from_status=last.from_status,
+            to_status=last.to_status,
+            actor=last.actor,
+            reason=last.reason,
+            attempt=row.attempt.number,
+            evidence=last.evidence or {},
+        )
+    if decision is not None:
+        yield decision
+
+
+def decision_event(row: Distribution) -> Event | None:
+    """Return what the journal tells of a decision on a distribution, from the members that keep it.
+
+    A standing approval was decided on for another distribution, and is an event of that one.
+    """
+    decision = row.metadata
+    if decision.approval_at is None or decision.approval_status not in {"approved", "rejected"}:
+        return None
+    if decision.approval_status == "approved" and decision.approval_expires_at is None:
+        return None
+    rejected = decision.approval_status == "rejected"
+    evidence = {name: getattr(decision, name) for name in _OF_DECISIONS}
+    return Event(
+        row.id,
+        str(row.row["user_id"]),
+        at=decision.approval_at,
+        from_status="scheduled",
+        to_status="failed" if rejected else "scheduled",
+        actor=decision.approved_by or "nobody named",
+        reason="approval_rejected" if rejected else "approved",
+        evidence={name: value for name, value in evidence.items() if value is not None},
+    )
 
 
 def append(store: TableStore, events: Iterable[Event]) -> None:

@@ -106,6 +106,26 @@ class Placement(NamedTuple):
     archived: bool
 
 
+class Due(NamedTuple):
+    """A distribution on the agenda: whose it is, where it goes, where it is in its life, and when to look at it."""
+
+    key: str
+    user_id: str
+    platform_id: str
+    status: str
+    at: datetime
+
+
+class Pair(NamedTuple):
+    """An audience on a platform: the distribution that completed last, live or archived, and how many are open."""
+
+    audience_id: str
+    platform_id: str
+    completed: str | None
+    completed_at: datetime | None
+    open: int
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A compare-and-set on one row.
@@ -251,6 +271,19 @@ class TableStore(Protocol):
 
     def transition(self, table: Table, changes: Sequence[Change]) -> TransitionResult:
         """Apply compare-and-sets on engine-owned columns, each won or lost on its own."""
+
+    def due(self, now: datetime, *, limit: int, statuses: Sequence[str] | None = None, held: bool = False) -> list[Due]:
+        """Return distributions to look at by ``now``, of some ``statuses`` or all, those due longest first.
+
+        Unattended looks at what is held are put off; ``held`` returns that, too.
+        """
+
+    def pairs(self, platform_ids: Sequence[str], audience_ids: Sequence[str] | None = None) -> list[Pair]:
+        """Return the pairs of platforms with audiences, some or all, that have a completed or open distribution.
+
+        Of completed ones, that with the latest ``executed_at`` is the last, or ``created_at`` where it has none; of
+        two at one moment, the one with the greater key.
+        """
 
     def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
         """Move rows between a table and its archive: copied and verified before they leave the source."""

@@ -81,6 +81,19 @@ class Reference:
     table: str
 
 
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What makes a row one that the engine has to look at; moments are dotted paths of timestamps.
+
+    A row in an ``open`` status is due from the latest of ``created_at`` and the moments in ``due``, those that are
+    there. ``later`` puts off only who looks unattended; a row in another status is looked at because of it alone.
+    """
+
+    open: tuple[str, ...]
+    due: tuple[str, ...]
+    later: str
+
+
 @dataclass(frozen=True)
 class Table:
     """One table, declared once.
@@ -103,6 +116,7 @@ class Table:
     open_status: str | None = None
     insert_statuses: tuple[str, ...] = ()
     archive: str | None = None
+    agenda: Agenda | None = None
     by_month: bool = False
     check: Callable[[dict[str, Any]], "list[Problem]"] | None = field(default=None, compare=False)
 

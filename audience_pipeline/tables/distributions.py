@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from audience_pipeline.tables.declaration import Column, Format, Layout, Owner, Problem, Reference, Table
+from audience_pipeline.tables.declaration import Agenda, Column, Format, Layout, Owner, Problem, Reference, Table
 from audience_pipeline.tables.shapes import (
     DistributionMetadata,
     EngineDistributionMetadata,
@@ -69,6 +69,11 @@ DISTRIBUTIONS = Table(
     open_status="scheduled",
     insert_statuses=("scheduled", "completed", "failed"),
     archive="distributions_archive",
+    agenda=Agenda(
+        open=("scheduled", "processing"),
+        due=("scheduled_at", "error_details.next_attempt_at"),
+        later="error_details.look_again_at",
+    ),
     check=_check,
     columns=(
         Column("distribution_id", T.STRING, "Identifies the distribution.", required=True, format=Format.UUID),
@@ -123,6 +128,7 @@ DISTRIBUTIONS_ARCHIVE = DISTRIBUTIONS.extended(
     "Distributions that ended more than 90 days ago, kept readable beside the live table.",
     Column("archived_at", T.TIMESTAMP, "When the row was archived.", required=True, owner=Owner.ENGINE),
     archive=None,
+    agenda=None,
     open_status=None,
     check=None,
 )

@@ -149,11 +149,13 @@ class EngineErrorDetails(ErrorDetails):
     """Error details as the engine keeps them.
 
     ``hold`` says why a scheduled distribution is not sent. ``next_attempt_at`` is when it may be tried again, or the
-    platform asked what became of it.
+    platform asked what became of it. ``look_again_at`` puts off only who runs unattended: of what is held, when that is
+    examined again; of what ended, when the journal is completed.
     """
 
     hold: Text | None = None
     next_attempt_at: datetime | None = None
+    look_again_at: datetime | None = None
     attempt: Attempt | None = None
 
 

@@ -158,11 +158,11 @@ def test_a_state_of_a_newer_format_is_not_written_to(root: Path) -> None:
     with ParquetStore(root):
         pass
     with closing(sqlite3.connect(state(root), isolation_level=None)) as connection:
-        connection.execute("UPDATE meta SET value = 2 WHERE name = 'format'")
+        connection.execute("UPDATE meta SET value = 99 WHERE name = 'format'")
         connection.execute("DROP TABLE ledger")
         connection.execute("PRAGMA journal_mode = DELETE")
     before = state(root).read_bytes()
-    with pytest.raises(UsageError, match="found store format 2, expected format 1"):
+    with pytest.raises(UsageError, match="found store format 99, expected format 2"):
         ParquetStore(root)
     assert state(root).read_bytes() == before
     assert sorted(path.name for path in state(root).parent.glob("store.sqlite*")) == ["store.sqlite"]

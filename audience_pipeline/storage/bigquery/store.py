@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from audience_pipeline.settings import Settings
-from audience_pipeline.storage.bigquery import index, leases, move, queries, restore, transition, upsert, verify
+from audience_pipeline.storage.bigquery import agenda, index, leases, move, queries, restore, transition, upsert, verify
 from audience_pipeline.storage.bigquery.client import Warehouse
 from audience_pipeline.storage.bigquery.landing import BigQueryLanding
 from audience_pipeline.storage.contract import (
     EVERYTHING,
     Change,
+    Due,
     Finding,
     MoveResult,
+    Pair,
     Placement,
     Query,
     TransitionResult,
@@ -26,7 +28,7 @@ from audience_pipeline.storage.contract import (
     Verdict,
 )
 from audience_pipeline.storage.frames import prepare
-from audience_pipeline.tables import Problem, Table
+from audience_pipeline.tables import DISTRIBUTIONS, Problem, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,6 +85,14 @@ class BigQueryStore:
     def transition(self, table: Table, changes: Sequence[Change]) -> TransitionResult:
         """Apply compare-and-sets; see the contract."""
         return transition.transition(self._warehouse, table, changes)
+
+    def due(self, now: datetime, *, limit: int, statuses: Sequence[str] | None = None, held: bool = False) -> list[Due]:
+        """Return what is due; see the contract."""
+        return agenda.due(self._warehouse, DISTRIBUTIONS, now, statuses, limit, held=held)
+
+    def pairs(self, platform_ids: Sequence[str], audience_ids: Sequence[str] | None = None) -> list[Pair]:
+        """Return pairs; see the contract."""
+        return agenda.pairs(self._warehouse, DISTRIBUTIONS, platform_ids, audience_ids)
 
     def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
         """Move rows between a table and its archive; see the contract."""

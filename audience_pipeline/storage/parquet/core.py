@@ -11,7 +11,9 @@ from datetime import datetime
 import polars as pl
 
 from audience_pipeline.errors import CorruptionError, storage_errors
+from audience_pipeline.storage.agenda import work_of
 from audience_pipeline.storage.archives import index_of
+from audience_pipeline.storage.months import with_month
 from audience_pipeline.storage.parquet.files import Staging, read_files
 from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.locks import Locks
@@ -64,11 +66,9 @@ class Core:
         if not path.exists():
             self.state.forget(table.name, partition, index_of(table).name)
             return
-        keys = read_files(table, [path])[table.key].to_list()
-        index = index_of(table)
-        self.state.reindex(
-            table.name, partition, index.name, keys, path.stat().st_size, archived=index.name != table.name
-        )
+        rows = read_files(table, [path])
+        keys, work = rows[table.key].to_list(), work_of(table, with_month(table, rows))
+        self.state.reindex(table.name, partition, index_of(table).name, keys, path.stat().st_size, work)
 
     def listed(self, table: Table) -> set[Partition]:
         """Return the partitions that have a file on record, or whose writer is at work or died."""
@@ -93,13 +93,11 @@ class Core:
         empty: Iterable[Partition] = (),
     ) -> dict[Partition, tuple[int, int]]:
         """Replace held, pending partitions by the rows of ``frame`` (with its month) and note it in the index."""
-        index = index_of(table)
         with Staging.opened(self.layout) as staging:
             sizes = staging.write(table, frame, empty)
             staging.publish()
-        self.state.commit(
-            table.name, sizes, index.name, positions or {}, placed=placed, archived=index.name != table.name
-        )
+        work = work_of(table, frame)
+        self.state.commit(table.name, sizes, index_of(table).name, positions or {}, placed=placed, work=work)
         return sizes
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from audience_pipeline.errors import CorruptionError, StorageError, UsageError, storage_errors
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _CACHE_KIB = 32 * 1024
 """Keys are random, so the changes of one commit touch pages all over the index; these should stay in memory."""
 _CHECKPOINT_PAGES = 8_000
@@ -34,6 +34,19 @@ CREATE TABLE partitions (
 CREATE INDEX partitions_by_month ON partitions (tbl, month);
 CREATE TABLE pending (
   tbl TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL, PRIMARY KEY (tbl, user_id, month)
+) WITHOUT ROWID;
+CREATE TABLE agenda (
+  tbl TEXT NOT NULL, key TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL, status TEXT NOT NULL,
+  audience_id TEXT NOT NULL, platform_id TEXT NOT NULL, at INTEGER NOT NULL, look_at INTEGER NOT NULL,
+  PRIMARY KEY (tbl, key)
+) WITHOUT ROWID;
+CREATE INDEX agenda_by_partition ON agenda (tbl, user_id, month);
+CREATE INDEX agenda_by_moment ON agenda (tbl, at, key);
+CREATE INDEX agenda_by_look ON agenda (tbl, look_at, key);
+CREATE INDEX agenda_by_pair ON agenda (tbl, platform_id, audience_id);
+CREATE TABLE completions (
+  tbl TEXT NOT NULL, platform_id TEXT NOT NULL, audience_id TEXT NOT NULL, at INTEGER NOT NULL, key TEXT NOT NULL,
+  PRIMARY KEY (tbl, platform_id, audience_id)
 ) WITHOUT ROWID;
 CREATE TABLE ledger (
   number INTEGER PRIMARY KEY, tbl TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
@@ -56,7 +69,8 @@ _DAMAGED_SCHEMA = ("no such table", "no such column", "unsupported file format",
 class Database:
     """One connection to the state, shared by the threads of a process; a file that is not there is made.
 
-    Raises CorruptionError where the file is damaged, UsageError where another release wrote it; neither is changed.
+    Raises CorruptionError where the file is damaged or an earlier release wrote it, so that it is rebuilt, UsageError
+    where a later one did; none of them is changed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,6 +103,8 @@ class Database:
 
     def _check_format(self) -> None:
         found = self._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchall()
+        if found and found[0][0] < FORMAT_VERSION:
+            raise damaged(self.path, f"store format {found[0][0]}, of an earlier release")
         if found != [(FORMAT_VERSION,)]:
             raise UsageError(
                 self.path,

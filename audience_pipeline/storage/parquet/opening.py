@@ -125,7 +125,7 @@ def _rebuilt(layout: Layout, path: Path) -> State:
         return _sound(path)
     except CorruptionError as error:
         if path.exists():
-            _LOG.warning("%s is damaged (%s): kept as %s, and rebuilt.", path, error.found, set_aside(path).name)
+            _LOG.warning("%s: found %s; kept as %s, and rebuilt.", path, error.found, set_aside(path).name)
         return rebuild(layout, path)
 
 

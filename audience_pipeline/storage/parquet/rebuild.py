@@ -13,7 +13,10 @@ from pathlib import Path
 import polars as pl
 
 from audience_pipeline.errors import CorruptionError
+from audience_pipeline.storage.agenda import work_of
 from audience_pipeline.storage.archives import index_of
+from audience_pipeline.storage.months import with_month
+from audience_pipeline.storage.parquet.agenda import put
 from audience_pipeline.storage.parquet.database import damage_mark
 from audience_pipeline.storage.parquet.files import PATH, read_by_path
 from audience_pipeline.storage.parquet.layout import Layout, Partition
@@ -77,14 +80,10 @@ def _index(state: State, table: Table, found: list[tuple[Path, Partition]]) -> N
     keys = dict(rows.select(PATH, table.key).group_by(PATH).all().iter_rows())
     with state.transaction() as db:
         for path, partition in found:
-            state.reindex(
-                table.name,
-                partition,
-                index_of(table).name,
-                keys.get(str(path), []),
-                path.stat().st_size,
-                archived=index_of(table) is not table,
-            )
+            size = path.stat().st_size
+            state.reindex(table.name, partition, index_of(table).name, keys.get(str(path), []), size)
+        if index_of(table).agenda is not None and not rows.is_empty():
+            put(db, table.name, index_of(table).name, [], work_of(table, with_month(table, rows)))
         if has_positions(table):
             note_stored(db, table, rows)
 

@@ -14,7 +14,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from audience_pipeline.storage.agenda import NOTHING, Work
 from audience_pipeline.storage.contract import Placement
+from audience_pipeline.storage.parquet import agenda
 from audience_pipeline.storage.parquet.database import Database
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables.landed import LINES_PER_FILE
@@ -101,6 +103,7 @@ class State(Database):
                 )
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
             db.execute("DELETE FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
+            agenda.put(db, table, index, [partition], NOTHING)
 
     @staticmethod
     def _reserve(
@@ -121,7 +124,7 @@ class State(Database):
         positions: Mapping[str, int],
         *,
         placed: Collection[str] = (),
-        archived: bool = False,
+        work: Work = NOTHING,
     ) -> None:
         """Note that the partitions' files are in place: (rows, bytes) of each, and what their keys now hold.
 
@@ -133,13 +136,14 @@ class State(Database):
             db.execute("UPDATE meta SET value = ?1 WHERE name = 'sequence' AND value < ?1", (number,))
             db.executemany(
                 "UPDATE keys SET phase = ?, archived = ?, position = coalesce(?, position) WHERE tbl = ? AND key = ?",
-                [(PLACED, archived, positions.get(key), index, key) for key in sorted(placed)],
+                [(PLACED, index != table, positions.get(key), index, key) for key in sorted(placed)],
             )
             db.executemany(
                 "UPDATE keys SET position = ? WHERE tbl = ? AND key = ?",
                 [(positions[key], index, key) for key in sorted(positions.keys() - placed)],
             )
             self.put_partitions(db, table, sizes)
+            agenda.put(db, table, index, sizes, work)
             db.executemany(
                 "DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", [(table, *each) for each in sizes]
             )
@@ -158,9 +162,10 @@ class State(Database):
         return [(name, Partition(user, month)) for name, user, month in found]
 
     def reindex(
-        self, table: str, partition: Partition, index: str, keys: Sequence[str], size: int, *, archived: bool
+        self, table: str, partition: Partition, index: str, keys: Sequence[str], size: int, work: Work = NOTHING
     ) -> None:
-        """Make the ``index`` agree with a partition's file of ``size`` bytes: ``keys`` are the ones in it."""
+        """Make the ``index`` agree with a partition's file of ``size`` bytes: ``keys`` and ``work`` are those in it."""
+        archived = index != table
         with self.transaction() as db:
             db.execute(
                 "DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ? AND archived = ? AND phase != ?"
@@ -174,6 +179,7 @@ class State(Database):
                 [(index, key, *partition, PLACED, archived) for key in keys],
             )
             self.put_partitions(db, table, {partition: (len(keys), size)})
+            agenda.put(db, table, index, [partition], work)
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
 
     def partitions(
@@ -239,6 +245,7 @@ class State(Database):
             )
             db.execute("DELETE FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
+            agenda.put(db, table, index, [partition], NOTHING)
 
     def drop_key(self, table: str, key: str) -> None:
         """Forget a key whose row is in no file."""

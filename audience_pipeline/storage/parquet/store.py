@@ -16,8 +16,10 @@ from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import (
     EVERYTHING,
     Change,
+    Due,
     Finding,
     MoveResult,
+    Pair,
     Placement,
     Query,
     TransitionResult,
@@ -25,13 +27,13 @@ from audience_pipeline.storage.contract import (
     Verdict,
 )
 from audience_pipeline.storage.frames import prepare
-from audience_pipeline.storage.parquet import leftovers, move, reading, restore, transition, upsert, verify
+from audience_pipeline.storage.parquet import agenda, leftovers, move, reading, restore, transition, upsert, verify
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.duck import Duck
 from audience_pipeline.storage.parquet.landing import ParquetLanding
 from audience_pipeline.storage.parquet.layout import Layout
 from audience_pipeline.storage.parquet.opening import open_to_read, open_to_write
-from audience_pipeline.tables import STORED, Problem, Table
+from audience_pipeline.tables import DISTRIBUTIONS, STORED, Problem, Table
 from audience_pipeline.tables import Layout as TableLayout
 from audience_pipeline.tables.canonical import content_digest
 from audience_pipeline.tables.landed import LINES_PER_FILE
@@ -107,6 +109,14 @@ class ParquetStore:
     def transition(self, table: Table, changes: Sequence[Change]) -> TransitionResult:
         """Apply compare-and-sets; see the contract."""
         return transition.transition(self._core, table, changes)
+
+    def due(self, now: datetime, *, limit: int, statuses: Sequence[str] | None = None, held: bool = False) -> list[Due]:
+        """Return what is due; see the contract."""
+        return agenda.due(self._core.state, DISTRIBUTIONS, now, statuses, limit, held=held)
+
+    def pairs(self, platform_ids: Sequence[str], audience_ids: Sequence[str] | None = None) -> list[Pair]:
+        """Return pairs; see the contract."""
+        return agenda.pairs(self._core.state, DISTRIBUTIONS, platform_ids, audience_ids)
 
     def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
         """Move rows between a table and its archive; see the contract."""

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
+from audience_pipeline.storage.agenda import work_of
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import Finding
+from audience_pipeline.storage.months import with_month
+from audience_pipeline.storage.parquet import agenda
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.inspection import Inspected, inspect
 from audience_pipeline.storage.parquet.landed_findings import landed_findings
@@ -91,6 +94,7 @@ def _table(
             yield from _duplicates(table, inspected, seen)
             if inspected.readable:
                 yield from _index(core, table, inspected, repair=repair)
+                yield from _agenda(core, table, inspected, repair=repair)
             else:
                 unread.add((index_of(table).name, inspected.partition))
         _LOG.info("Verified %d of %d files of %s.", min(start + _PORTION, len(found)), len(found), table.name)
@@ -165,6 +169,26 @@ def _index(core: Core, table: Table, inspected: Inspected, *, repair: bool) -> I
         str(inspected.path),
         found=f"{len(wrong)} keys the index has elsewhere or not at all (first: {wrong[0]})" if wrong else changed,
         expected="an index that agrees with the file; other programs must not write it",
+        remedy=_REINDEX,
+        repaired=repair,
+    )
+
+
+def _agenda(core: Core, table: Table, inspected: Inspected, *, repair: bool) -> Iterator[Finding]:
+    """Hold the agenda against the rows of one file."""
+    if table.agenda is None:
+        return
+    wanted = sorted(work_of(table, with_month(table, core.rows(table, [inspected.partition]))).entries)
+    recorded = agenda.entries(core.state, table, inspected.partition)
+    if wanted == recorded:
+        return
+    if repair:
+        core.reindex(table, inspected.partition)
+    yield Finding(
+        "agenda",
+        str(inspected.path),
+        found=f"{len(recorded)} rows noted as due, {len(set(recorded) - set(wanted))} of them wrongly",
+        expected=f"the {len(wanted)} that the file has, with their times",
         remedy=_REINDEX,
         repaired=repair,
     )
