@@ -17,7 +17,8 @@ import polars as pl
 from audience_pipeline.storage.contract import Verdict
 from audience_pipeline.storage.refusals import closed_problem, first_status_problem, immutable_problem
 from audience_pipeline.tables import POSITION, Column, Owner, Problem, Table
-from audience_pipeline.tables.canonical import application_digests, merged_members
+from audience_pipeline.tables.canonical import application_digests, comparable, merged_members
+from audience_pipeline.tables.declaration import Lift
 
 ROW = "_row"
 _BASE = "_base"
@@ -167,6 +168,8 @@ def _composed(table: Table, written: pl.DataFrame) -> pl.DataFrame:
             continue
         if column.engine_members:
             columns.append(_merged(column, written))
+        elif column.lift:
+            columns.append(_lifted(table, column, column.lift, written))
         else:
             engine = column.owner is Owner.ENGINE
             columns.append(pl.col(column.name + _BASE).alias(column.name) if engine else pl.col(column.name))
@@ -176,6 +179,19 @@ def _composed(table: Table, written: pl.DataFrame) -> pl.DataFrame:
 def _merged(column: Column, written: pl.DataFrame) -> pl.Series:
     pairs = zip(written[column.name], written[column.name + _BASE], strict=True)
     return pl.Series(column.name, [merged_members(column, text, base) for text, base in pairs], pl.String)
+
+
+def _lifted(table: Table, column: Column, lift: Lift, written: pl.DataFrame) -> pl.Series:
+    """Return an engine-owned column of stored rows, its value ended where other content came."""
+    source, stored = table.by_name[lift.column], written[column.name + _BASE]
+    pairs = zip(written[lift.column], written[lift.column + _BASE], written[ROW + _BASE], stored, strict=True)
+    ended = [
+        lift.instead
+        if value == lift.value and base_row is None and comparable(source, text) != comparable(source, base)
+        else value
+        for text, base, base_row, value in pairs
+    ]
+    return pl.Series(column.name, ended, pl.String)
 
 
 def _positions(table: Table, settled: pl.DataFrame) -> dict[str, int]:

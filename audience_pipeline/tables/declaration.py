@@ -43,13 +43,26 @@ class Layout(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Lift:
+    """A value of an engine-owned column that ends when the application changes what another column is compared by.
+
+    A stored ``value`` becomes ``instead`` in the row that brings other content of the JSON column ``column``.
+    """
+
+    column: str
+    value: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table.
 
     ``shape`` is the type (for msgspec) of a JSON column as the application may land it; ``stored_shape`` the superset
     the engine writes, where it differs. ``engine_members`` are the members of an application-owned JSON column that
     only the engine changes. ``compared_by`` names the members that stand for the whole when content is compared (a
-    sealed text differs at each sealing, its fingerprint does not).
+    sealed text differs at each sealing, its fingerprint does not). ``lift`` says when a landed record ends what the
+    engine wrote.
     """
 
     name: str
@@ -64,6 +77,7 @@ class Column:
     owner: Owner = Owner.APPLICATION
     engine_members: tuple[str, ...] = ()
     compared_by: tuple[str, ...] = ()
+    lift: Lift | None = None
     immutable: bool = False
     secret: bool = False
 

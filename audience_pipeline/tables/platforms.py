@@ -1,6 +1,6 @@
 """The platforms table: where audiences are sent, with sealed credentials."""
 
-from audience_pipeline.tables.declaration import Column, Format, Layout, Owner, Table
+from audience_pipeline.tables.declaration import Column, Format, Layout, Lift, Owner, Table
 from audience_pipeline.tables.shapes import Credentials, PlatformSettings
 from audience_pipeline.tables.types import LogicalType as T
 
@@ -41,6 +41,7 @@ PLATFORMS = Table(
             "How that went.",
             values=("success", "failed", "pending"),
             owner=Owner.ENGINE,
+            lift=Lift("credentials", "failed", "pending"),
         ),
     ),
 )

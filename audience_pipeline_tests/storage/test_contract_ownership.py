@@ -26,6 +26,7 @@ from audience_pipeline_tests.storage.builders import (
     one,
     platform,
     put,
+    sealed,
     stored,
     user,
     uuid,
@@ -196,3 +197,26 @@ def test_an_old_landing_of_an_archived_key_is_stale(store: TableStore) -> None:
     store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
     again = frame(DISTRIBUTIONS, [distribution(status="completed", landed_position=7)])
     assert store.upsert(DISTRIBUTIONS, again).stale == 1
+
+
+def test_a_platform_that_was_paused_is_lifted_by_other_credentials_and_by_nothing_else(
+    store: TableStore, subtests: pytest.Subtests
+) -> None:
+    first, paused = sealed(platform()), {"sync_status": "failed", "last_sync": NOW}
+    landings: list[tuple[str, Row, str]] = [
+        ("another name", {"name": "b", "credentials": first}, "failed"),
+        ("the same secrets sealed again", {"name": "c", "credentials": sealed(platform())}, "failed"),
+        ("other secrets", {"credentials": sealed(platform(), "other")}, "pending"),
+        ("another account", {"credentials": sealed(platform(), "other").replace("seat-1", "seat-2")}, "pending"),
+        ("none", {"credentials": None}, "pending"),
+    ]
+    put(store, PLATFORMS, platform(credentials=first))
+    for day, (what, landed, status) in enumerate(landings, start=1):
+        store.transition(PLATFORMS, [Change(uuid(1), {}, paused)])
+        put(store, PLATFORMS, platform(updated_at=JUNE.replace(day=day), **landed))
+        with subtests.test(what):
+            assert one(store, PLATFORMS)["sync_status"] == status
+    with subtests.test("one that is not paused stays as it is"):
+        store.transition(PLATFORMS, [Change(uuid(1), {}, {"sync_status": "success"})])
+        put(store, PLATFORMS, platform(updated_at=JUNE.replace(day=9), credentials=first))
+        assert (one(store, PLATFORMS)["sync_status"], one(store, PLATFORMS)["last_sync"]) == ("success", NOW)

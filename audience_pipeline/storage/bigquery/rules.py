@@ -15,6 +15,7 @@ from audience_pipeline.storage.bigquery.fragments import (
 from audience_pipeline.storage.bigquery.statements import statement
 from audience_pipeline.tables import KEYS, LEDGER, Column, LogicalType, Owner, Table
 from audience_pipeline.tables.bookkeeping import ARCHIVED, PLACED
+from audience_pipeline.tables.declaration import Lift
 from audience_pipeline.tables.landed import LINES_PER_FILE
 
 
@@ -25,6 +26,7 @@ def upsert_script(table: Table, staging: str) -> str:
     the staged rows' months.
     """
     application = [each for each in table.owned_by(Owner.APPLICATION) if each.name not in {table.key, *table.immutable}]
+    changed = application + [column for column in table.columns if column.lift]
     return statement(
         "upsert",
         verdicts=verdicts(table, staging),
@@ -33,7 +35,7 @@ def upsert_script(table: Table, staging: str) -> str:
         index=KEYS[index_of(table).name].name,
         key=table.key,
         within=within(table, "t"),
-        assignments=", ".join(f"`{column.name}` = {_updated(column)}" for column in application) or _nothing(table),
+        assignments=", ".join(f"`{column.name}` = {_updated(table, column)}" for column in changed) or _nothing(table),
         columns=names(table.column_names),
         values=", ".join(_inserted(column) for column in table.columns),
         phase=phase_of(table),
@@ -119,11 +121,23 @@ def _text(column: Column) -> str:
     return f"CAST(UNIX_MILLIS({name}) AS STRING)" if column.type is LogicalType.TIMESTAMP else name
 
 
-def _updated(column: Column) -> str:
-    """Return the winner's value of a column on a stored row; the engine's members stay as they are."""
+def _updated(table: Table, column: Column) -> str:
+    """Return a column's value on a stored row: the winner's, but what is the engine's stays, or is lifted."""
+    if column.lift:
+        return _lifted(table.by_name[column.lift.column], column, column.lift)
     if column.engine_members:
         return joined(f"w.`{column.name}`", stored_engine_part(column, "t"))
     return staged_value(column, "w", "w")
+
+
+def _lifted(source: Column, column: Column, lift: Lift) -> str:
+    """Return an engine-owned column's value on a stored row, ended where other content comes."""
+    members = [
+        [f"IFNULL(JSON_VALUE({alias}.`{source.name}`, '$.{member}'), '')" for alias in ("t", "w")]
+        for member in source.compared_by
+    ]
+    stored, differs = f"t.`{column.name}`", " OR ".join(map(" != ".join, members))
+    return f"IF({stored} = '{lift.value}' AND ({differs}), '{lift.instead}', {stored})"
 
 
 def _inserted(column: Column) -> str:
