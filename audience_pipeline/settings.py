@@ -126,6 +126,12 @@ class Settings(BaseSettings):
 
     max_attempts: int = Field(default=5, ge=1)
     """Attempts to send one distribution before it is failed."""
+    retry_seconds: float = Field(default=30, gt=0)
+    """Seconds until a second attempt; about twice as long for each one after that, an hour at most."""
+    poll_seconds: float = Field(default=15, gt=0)
+    """Seconds until a platform is asked about a submission; twice as long each time, half an hour at most."""
+    hold_seconds: float = Field(default=300, gt=0)
+    """Seconds until who runs unattended examines a held distribution again."""
     lease_seconds: int = Field(default=600, ge=1)
     """Seconds a claimed distribution belongs to its worker, unless renewed."""
     poll_deadline_hours: int = Field(default=24, ge=1)

@@ -16,6 +16,7 @@ from audience_pipeline.cli import (
     approval,
     copy,
     credentials,
+    deliver,
     demo,
     ingest,
     maintenance,
@@ -68,5 +69,5 @@ def main(
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
 
-for _group in (demo, ingest, quarantine, query, approval, migration, copy, maintenance, credentials, sandbox):
+for _group in (demo, ingest, quarantine, query, approval, deliver, migration, copy, maintenance, credentials, sandbox):
     _group.register(app)

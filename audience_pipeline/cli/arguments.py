@@ -29,6 +29,24 @@ def moment(text: str) -> datetime:
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def as_of(given: datetime | None, *, dry_run: bool) -> datetime:
+    """Return the moment up to which a command acts: the present unless one is given.
+
+    Raises:
+        UsageError: it is yet to come, and the command would act.
+    """
+    present = datetime.now(UTC)
+    if given is not None and given > present and not dry_run:
+        subject = "--as-of"
+        raise UsageError(
+            subject,
+            found=f"{given:%Y-%m-%dT%H:%M:%SZ}, which is yet to come",
+            expected="a moment that has passed",
+            remedy="Add --dry-run to see what would be done then.",
+        )
+    return given or present
+
+
 def source_table(name: str, argument: str = "TABLE") -> "Table":
     """Return the table that records can be landed in by its name, which was given as ``argument``.
 

@@ -58,7 +58,8 @@ class Event:
         """
         steps = (self.distribution_id, self.attempt, self.from_status, self.to_status)
         repeats = self.attempt == 0 or self.from_status == self.to_status
-        return str(uuid5(_NAMESPACE, "\n".join(map(str, (*steps, *((millis(self.at),) if repeats else ()))))))
+        which = (millis(self.at), self.reason) if repeats else ()
+        return str(uuid5(_NAMESPACE, "\n".join(map(str, (*steps, *which)))))
 
 
 def events_of(row: Distribution) -> Iterator[Event]:

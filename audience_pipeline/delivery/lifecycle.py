@@ -45,9 +45,10 @@ class By(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of a distribution, not yet made: ``after`` is the row as it will be."""
+    """One change of a distribution, not yet made: the row as it is and as it will be, and why (quiet ones: nothing)."""
 
     change: Change
+    before: Distribution
     after: Distribution
     reason: str
 
@@ -82,6 +83,11 @@ def claimed(row: Distribution, claim: Claim, by: By) -> Step:
     return _step(row, _To("processing", "claimed", {"digest": claim.digest}), by, details, **put)
 
 
+def idempotency_key(row: Distribution) -> str:
+    """Return the key under which a platform takes a distribution once, whatever happens in between."""
+    return f"{row.id}.{row.attempt.generation}"
+
+
 def extended(row: Distribution, until: datetime, by: By) -> Step:
     """Hold on to a claim for longer; that is no event."""
     attempt = msgspec.structs.replace(row.attempt, lease_until=utc_millis(until))
@@ -97,7 +103,7 @@ def taken_over(row: Distribution, token: str, until: datetime, by: By) -> Step:
 
 def unresolved(row: Distribution, code: str, message: str, until: datetime, by: By) -> Step:
     """Note that nobody knows yet what became of a submission, and when the platform is asked once more."""
-    attempt = msgspec.structs.replace(row.attempt, lease_until=None)
+    attempt = msgspec.structs.replace(row.attempt, lease_until=None, polls=row.attempt.polls + 1)
     details = msgspec.structs.replace(
         row.details, error_code=code, error_message=message, next_attempt_at=utc_millis(until), attempt=attempt
     )
@@ -187,9 +193,10 @@ def rescheduled(row: Distribution, later: Later, by: By, evidence: Mapping[str, 
     details = EngineErrorDetails(
         error_code=later.code,
         error_message=later.message,
-        retry_count=(row.details.retry_count or 0) + later.counts,
+        retry_count=((row.details.retry_count or 0) + later.counts) or None,
         hold=later.hold,
-        next_attempt_at=utc_millis(later.at),
+        next_attempt_at=None if later.hold else utc_millis(later.at),
+        look_again_at=utc_millis(later.at) if later.hold else None,
         attempt=_idle(row.attempt),
     )
     to = _To("scheduled", later.code, {"error": later.message, **(evidence or {})})
@@ -225,6 +232,11 @@ def withdrawn(row: Distribution, reason: str, by: By) -> Step:
     results = msgspec.structs.replace(row.results, outcome="withdrawn")
     details = msgspec.structs.replace(row.details, look_again_at=utc_millis(by.at + _CLOSING))
     return _step(row, _To(row.status, "withdrawn", {"why": reason}), by, details, match_results=results)
+
+
+def postponed(row: Distribution, until: datetime) -> Step:
+    """Look at a submission later, without having asked the platform; no event."""
+    return _quietly(row, next_attempt_at=utc_millis(until))
 
 
 def closed(row: Distribution) -> Step:
@@ -263,7 +275,7 @@ def _quietly(row: Distribution, **details: Any) -> Step:  # noqa: ANN401 - membe
 
 
 def _made(row: Distribution, put: Mapping[str, Any], reason: str) -> Step:
-    return Step(Change(row.id, _expected(row), put), row.changed(put), reason)
+    return Step(Change(row.id, _expected(row), put), row, row.changed(put), reason)
 
 
 def _expected(row: Distribution) -> dict[str, Any]:

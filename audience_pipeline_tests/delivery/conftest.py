@@ -1,5 +1,14 @@
-"""The stores that delivery is tested on: those of the contract suite."""
+"""What delivery is tested on: the stores of the contract suite, a sandbox platform, and an engine between them."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audience_pipeline.delivery.engine import Engine
+from audience_pipeline.storage.contract import TableStore
+from audience_pipeline_tests.delivery.world import Clock, fill, worker
+from audience_pipeline_tests.sandbox_process import Sandbox
 from audience_pipeline_tests.storage.conftest import (
     bigquery,
     emulated,
@@ -12,3 +21,31 @@ from audience_pipeline_tests.storage.conftest import (
 )
 
 __all__ = ["bigquery", "emulated", "emulated_dataset", "parquet", "root", "service", "service_dataset", "store"]
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A platform of its own for a test, that decides at once."""
+    with Sandbox(tmp_path / "sandbox.sqlite") as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def engine(store: TableStore, sandbox: Sandbox, clock: Clock) -> Iterator[Engine]:
+    """An engine on a store that has one distribution which waits for its approval."""
+    fill(store)
+    with worker(store, sandbox.url, clock) as made:
+        yield made
+
+
+@pytest.fixture
+def on_files(parquet: TableStore, sandbox: Sandbox, clock: Clock) -> Iterator[Engine]:
+    """The same on files, for what does not depend on the backend."""
+    fill(parquet)
+    with worker(parquet, sandbox.url, clock) as made:
+        yield made

@@ -68,7 +68,8 @@ def test_a_rejection_ends_the_distribution_with_its_reason(filled: TableStore) -
     row = one(filled, DISTRIBUTIONS)
     error = msgspec.json.decode(row["error_details"])
     assert (found.outcome, row["status"]) == ("rejected", "failed")
-    assert error == {"error_code": "approval_rejected", "error_message": "rejected by anna: too broad"}
+    assert error["error_code"] == "approval_rejected"
+    assert error["error_message"] == "rejected by anna: too broad"
     assert (metadata(filled)["approval_status"], metadata(filled)["approval_reason"]) == ("rejected", "too broad")
 
 

@@ -22,7 +22,7 @@ JUNE = datetime(2025, 6, 3, 10, 20, 30, 456000)  # noqa: DTZ001
 JULY = datetime(2025, 7, 3, 10, 20, 30, 456000)  # noqa: DTZ001
 USER = "user123"
 
-_KEYSET = generate_keyset()
+KEYSET = generate_keyset()
 _POSITION_FIELD = pa.field(POSITION, pa.int64())
 
 
@@ -104,7 +104,7 @@ def user(user_id: str = USER, **changes: Any) -> Row:  # noqa: ANN401 - any colu
 def sealed(row: Row, api_key: str = "key") -> str:
     """Return sealed credentials for a platform row; the text differs at each call, its fingerprint does not."""
     credentials = {"api_key": api_key, "account_id": "seat-1"}
-    return json(seal_platform({**row, "credentials": credentials}, _KEYSET)["credentials"])
+    return json(seal_platform({**row, "credentials": credentials}, KEYSET)["credentials"])
 
 
 def frame(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

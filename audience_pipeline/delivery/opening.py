@@ -1,0 +1,23 @@
+"""An engine from the settings, for whoever delivers: the command line, and runs.
+
+Belongs here: putting its parts together. Does not belong here: the parts.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+
+from audience_pipeline.delivery.connectors.registry import Connectors
+from audience_pipeline.delivery.engine import Engine
+from audience_pipeline.ingest.secrets import configured_keyset
+from audience_pipeline.settings import Settings
+from audience_pipeline.storage.contract import TableStore
+
+
+@contextmanager
+def open_engine(settings: Settings, store: TableStore, clock: Callable[[], datetime], actor: str) -> Iterator[Engine]:
+    """Yield an engine that works as ``actor``; connections to platforms are closed at the end."""
+    keyset = cache(lambda: configured_keyset(settings))
+    with Connectors(settings) as connectors:
+        yield Engine(store, settings, connectors, keyset, clock, actor)

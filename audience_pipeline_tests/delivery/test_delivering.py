@@ -1,0 +1,65 @@
+"""A distribution from scheduled to completed: what is sent, what is on record, and that it happens once."""
+
+from datetime import timedelta
+
+import pytest
+
+from audience_pipeline.delivery.engine import Engine
+from audience_pipeline.tables import DISTRIBUTIONS, PLATFORMS
+from audience_pipeline_tests.delivery.world import (
+    START,
+    Clock,
+    approve,
+    details,
+    history,
+    results,
+    run,
+    status,
+)
+from audience_pipeline_tests.sandbox_process import Sandbox
+from audience_pipeline_tests.storage.builders import one, uuid
+
+
+def test_what_is_approved_is_sent_and_completed_once(
+    engine: Engine, sandbox: Sandbox, clock: Clock, subtests: pytest.Subtests
+) -> None:
+    store = engine.store
+    with subtests.test("what nobody approved is held, and one event says so however often it is looked at"):
+        assert run(engine)[uuid(1)].outcome == "held"
+        clock.forward(minutes=10)
+        run(engine)
+        assert details(store)["hold"] == "approval_pending"
+        assert sandbox.audiences() == []
+        assert history(store) == [("scheduled", "scheduled", "approval_pending")]
+    with subtests.test("what is approved is taken by the platform, under a key of its own"):
+        approve(store, at=clock())
+        assert [each.key for each in store.due(clock(), limit=9)] == [uuid(1)]
+        assert run(engine)[uuid(1)].outcome == "processing"
+        (taken,) = sandbox.audiences()
+        assert (taken["idempotency_key"], taken["members"]) == (f"{uuid(1)}.0", {"s1": 600, "s2": 400})
+        assert one(store, DISTRIBUTIONS)["executed_at"] == clock().replace(tzinfo=None)
+        assert details(store)["attempt"]["reference"] == taken["reference"]
+    with subtests.test("the platform's report completes it, with the basis of its numbers"):
+        clock.forward(minutes=1)
+        assert run(engine)[uuid(1)].outcome == "completed"
+        found = results(store)
+        assert (found["total_records"], found["matched_records"], found["match_rate"]) == (1000, 500, 0.5)
+        assert (found["basis"], found["outcome"]) == ("simulated", "delivered")
+        assert [(each["segment_id"], each["size"]) for each in found["sent"]] == [("s1", 600), ("s2", 400)]
+    with subtests.test("the platform was reached"):
+        row = one(store, PLATFORMS)
+        assert (row["sync_status"], row["last_sync"]) == ("success", clock().replace(tzinfo=None))
+    with subtests.test("each step is an event"):
+        assert history(store) == [
+            ("scheduled", "scheduled", "approval_pending"),
+            ("scheduled", "scheduled", "approved"),
+            ("scheduled", "processing", "claimed"),
+            ("processing", "processing", "accepted"),
+            ("processing", "completed", "delivered"),
+        ]
+    with subtests.test("it is closed after a last look, and then never looked at again"):
+        clock.forward(hours=1)
+        run(engine)
+        assert "look_again_at" not in details(store)
+        assert store.due(START + timedelta(days=900), limit=9) == []
+        assert (run(engine), status(store), len(sandbox.audiences())) == ({}, "completed", 1)
