@@ -49,6 +49,12 @@ class Distribution:
         return self.row["audience_id"], self.row["platform_id"]
 
     @property
+    def due_at(self) -> datetime:
+        """Since when there is something to do, held or not."""
+        moments = [self.row["created_at"], self.row["scheduled_at"], self.details.next_attempt_at]
+        return max(aware(moment) for moment in moments if moment is not None)
+
+    @property
     def month(self) -> int:
         """The month ``yyyymm`` its row lies in."""
         created: datetime = self.row["created_at"]

@@ -25,9 +25,10 @@ T = TypeVar("T")
 
 def follow(engine: Engine, keys: Sequence[str]) -> list[Step]:
     """Ask after those of distributions that are processing and due for it; return the last step of each."""
-    rows = distributions(engine.store, keys)
-    made = _closed(engine, [row for row in rows if row.status not in {"scheduled", "processing"}])
-    waiting = [row for row in rows if row.status == "processing" and _is_due(engine, row)]
+    rows, now = distributions(engine.store, keys), engine.clock()
+    ended = [row for row in rows if row.status in {"completed", "failed"}]
+    made = _closed(engine, [row for row in ended if (look := row.details.look_again_at) and aware(look) <= now])
+    waiting = [row for row in rows if row.status == "processing" and row.due_at <= now]
     lines = Lines(engine)
     ways = [(case, _line(engine, lines, case)) for case in cases_of(engine.store, waiting)]
     stuck = [_stuck(engine, case.distribution, why) for case, why in ways if not isinstance(why, Line)]
@@ -37,11 +38,6 @@ def follow(engine: Engine, keys: Sequence[str]) -> list[Step]:
     made += _recovered(engine, [(row, line) for row, line in ready if not row.attempt.reference])
     _note(engine, ready)
     return list({step.after.id: step for step in made}.values())
-
-
-def _is_due(engine: Engine, row: Distribution) -> bool:
-    due = row.details.next_attempt_at
-    return due is None or aware(due) <= engine.clock()
 
 
 def _line(engine: Engine, lines: Lines, case: Case) -> Line | Hold:

@@ -15,9 +15,15 @@ from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import TableStore
 
 
+def engine_of(
+    settings: Settings, store: TableStore, connectors: Connectors, clock: Callable[[], datetime], actor: str
+) -> Engine:
+    """Return an engine that works as ``actor`` over connectors that are open."""
+    return Engine(store, settings, connectors, cache(lambda: configured_keyset(settings)), clock, actor)
+
+
 @contextmanager
 def open_engine(settings: Settings, store: TableStore, clock: Callable[[], datetime], actor: str) -> Iterator[Engine]:
     """Yield an engine that works as ``actor``; connections to platforms are closed at the end."""
-    keyset = cache(lambda: configured_keyset(settings))
     with Connectors(settings) as connectors:
-        yield Engine(store, settings, connectors, keyset, clock, actor)
+        yield engine_of(settings, store, connectors, clock, actor)

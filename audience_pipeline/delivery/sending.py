@@ -47,8 +47,9 @@ class _Mission:
 
 
 def send(engine: Engine, keys: Sequence[str]) -> list[Step]:
-    """Send those of distributions that are scheduled and may be sent; return the last step of each that was touched."""
-    rows = [row for row in distributions(engine.store, keys) if row.status == "scheduled"]
+    """Send those of distributions that are due and may be sent; return the last step of each that was touched."""
+    now = engine.clock()
+    rows = [row for row in distributions(engine.store, keys) if row.status == "scheduled" and row.due_at <= now]
     judge, lines = Judge(engine.settings, engine.connectors, engine.clock()), Lines(engine)
     missions: dict[str, _Mission] = {}
     steps: list[Step] = []

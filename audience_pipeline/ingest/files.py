@@ -29,7 +29,8 @@ from audience_pipeline.ingest.secrets import configured_keyset, has_secrets
 from audience_pipeline.ingest.sources import Source, identify, opened
 from audience_pipeline.ingest.workers import judged
 from audience_pipeline.settings import Settings
-from audience_pipeline.storage.contract import LedgerEntry, TableStore
+from audience_pipeline.storage.contract import TableStore
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.tables import LANDED, LANDED_COLUMNS, Table
 from audience_pipeline.tables.arrow import arrow_schema
 from audience_pipeline.tables.landed import LINES_PER_FILE

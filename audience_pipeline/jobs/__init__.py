@@ -1,6 +1,7 @@
-"""Jobs that Dagster runs beside materializing assets: landing, and people's decisions."""
+"""Jobs that Dagster runs beside materializing assets: landing, people's decisions, deliveries."""
 
 from audience_pipeline.jobs.approval import approve, reject
+from audience_pipeline.jobs.delivery import deliver, follow, retry, withdraw
 from audience_pipeline.jobs.landing import landing
 
-__all__ = ["approve", "landing", "reject"]
+__all__ = ["approve", "deliver", "follow", "landing", "reject", "retry", "withdraw"]

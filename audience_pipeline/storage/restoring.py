@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from audience_pipeline.errors import RefusedError
 from audience_pipeline.storage.archives import index_of
-from audience_pipeline.storage.contract import LedgerEntry, Placement
+from audience_pipeline.storage.contract import Placement
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.bookkeeping import ACCEPTED, ARCHIVED, PLACED
 

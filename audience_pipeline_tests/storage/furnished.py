@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from audience_pipeline.storage.contract import Change, LedgerEntry, TableStore
+from audience_pipeline.storage.contract import Change, TableStore
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.storage.months import month_of
 from audience_pipeline.tables import (
     AUDIENCES,

@@ -6,7 +6,8 @@ from datetime import datetime
 import pyarrow as pa
 import pytest
 
-from audience_pipeline.storage.contract import LedgerEntry, TableStore
+from audience_pipeline.storage.contract import TableStore
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.tables import AUDIENCES, LANDED, POSITION, USERS, Table
 from audience_pipeline.tables.arrow import arrow_schema
 from audience_pipeline.tables.landed import LINES_PER_FILE

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 
 from audience_pipeline.errors import RefusedError
-from audience_pipeline.storage.contract import LedgerEntry, TableStore
+from audience_pipeline.storage.contract import TableStore
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.storage.restoring import LedgerLine, key_table
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, LANDED, POSITION, USERS
 from audience_pipeline.tables.arrow import arrow_schema, empty

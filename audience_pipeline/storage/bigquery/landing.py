@@ -23,7 +23,7 @@ from audience_pipeline.storage.bigquery.ledger import Ledger
 from audience_pipeline.storage.bigquery.queries import bounds, typed
 from audience_pipeline.storage.bigquery.restore_landing import restore_files, told
 from audience_pipeline.storage.bigquery.statements import statement
-from audience_pipeline.storage.contract import LedgerEntry
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.storage.restoring import LedgerLine, check_lines
 from audience_pipeline.tables import LANDED, LEDGER, POSITION, Table
 from audience_pipeline.tables.arrow import empty

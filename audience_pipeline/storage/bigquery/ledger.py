@@ -13,7 +13,7 @@ from audience_pipeline.storage.bigquery.attempts import until_not_overtaken
 from audience_pipeline.storage.bigquery.client import Result, Warehouse
 from audience_pipeline.storage.bigquery.rules import next_number
 from audience_pipeline.storage.bigquery.statements import statement
-from audience_pipeline.storage.contract import LedgerEntry
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.tables import LEDGER, Table
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audience_pipeline.errors import storage_errors
-from audience_pipeline.storage.contract import LedgerEntry
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.durable import make_parents, sync_paths
 from audience_pipeline.storage.parquet.files import write_parquet

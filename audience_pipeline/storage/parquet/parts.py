@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audience_pipeline.errors import CorruptionError, storage_errors
-from audience_pipeline.storage.contract import LedgerEntry
+from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.storage.months import MONTH, with_month
 from audience_pipeline.tables import Table
 from audience_pipeline.tables.arrow import arrow_schema, without_rows
