@@ -11,10 +11,11 @@ import dagster as dg
 from audience_pipeline.assets.core import core_asset
 from audience_pipeline.assets.landed import landed_asset
 from audience_pipeline.checks import checks_of
-from audience_pipeline.jobs import approve, deliver, follow, landing, reject, retry, withdraw
+from audience_pipeline.jobs import approve, deliver, follow, landing, refresh, reject, retry, withdraw
 from audience_pipeline.partitions import monthly
 from audience_pipeline.policies import with_policies
 from audience_pipeline.resources import resources_for
+from audience_pipeline.schedules import refresh_schedule
 from audience_pipeline.sensors import automation_sensor, due_sensor, follow_sensor, landing_sensor
 from audience_pipeline.settings import Settings, load_settings
 from audience_pipeline.tables import SOURCES
@@ -31,7 +32,8 @@ def build_defs(settings: Settings, *, resources: Mapping[str, object] | None = N
     return dg.Definitions(
         assets=with_policies(assets, settings),
         asset_checks=[checks_of(table) for table in SOURCES],
-        jobs=[landing, approve, reject, deliver, follow, retry, withdraw],
+        jobs=[landing, approve, reject, deliver, follow, retry, withdraw, refresh],
+        schedules=[refresh_schedule],
         sensors=[landing_sensor, automation_sensor(), due_sensor, follow_sensor],
         resources=resources_for(settings, resources or {}),
         # A run is two small steps: a process for each would take ten times as long as the work.

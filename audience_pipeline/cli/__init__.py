@@ -23,6 +23,7 @@ from audience_pipeline.cli import (
     migration,
     quarantine,
     query,
+    refresh,
     sandbox,
 )
 from audience_pipeline.errors import PipelineError
@@ -69,5 +70,18 @@ def main(
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
 
-for _group in (demo, ingest, quarantine, query, approval, deliver, migration, copy, maintenance, credentials, sandbox):
+for _group in (
+    demo,
+    ingest,
+    quarantine,
+    query,
+    approval,
+    deliver,
+    refresh,
+    migration,
+    copy,
+    maintenance,
+    credentials,
+    sandbox,
+):
     _group.register(app)

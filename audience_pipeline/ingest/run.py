@@ -70,8 +70,8 @@ def ingest_files(landing: Landing, table: Table, paths: Sequence[Path]) -> Inges
     return report
 
 
-def ingest_stream(landing: Landing, table: Table, stream: Readable) -> IngestReport:
-    """Do the same for a stream; credentials in plaintext are sealed before anything is written.
+def ingest_stream(landing: Landing, table: Table, stream: Readable, name: str = STDIN) -> IngestReport:
+    """Do the same for a stream that goes by ``name``; credentials in plaintext are sealed before anything is written.
 
     Raises:
         StorageError: it cannot be kept until it is landed.
@@ -79,9 +79,9 @@ def ingest_stream(landing: Landing, table: Table, stream: Readable) -> IngestRep
     report = IngestReport(table.name)
     folded = fold_unfolded(landing, table)
     refused: list[RefusedLine] = []
-    with _spooled(landing, table, stream, refused) as source:
+    with _spooled(landing, table, stream, name, refused) as source:
         _ingest(landing, table, source, folded, report)
-    landing.quarantine.put(table.name, STDIN, refused, landing.clock())
+    landing.quarantine.put(table.name, name, refused, landing.clock())
     report.read += len(refused)
     report.rejected += len(refused)
     _retry_waiting(landing)
@@ -132,7 +132,9 @@ def _retry_waiting(landing: Landing) -> None:
 
 
 @contextmanager
-def _spooled(landing: Landing, table: Table, stream: Readable, refused: list[RefusedLine]) -> Iterator[Source]:
+def _spooled(
+    landing: Landing, table: Table, stream: Readable, name: str, refused: list[RefusedLine]
+) -> Iterator[Source]:
     """Keep a stream in a file while it is landed, since landing reads twice.
 
     The file has no name, so the system frees it when this process ends, however it does.
@@ -150,4 +152,4 @@ def _spooled(landing: Landing, table: Table, stream: Readable, refused: list[Ref
             while chunk := stream.read(BLOCK_BYTES):
                 file.write(chunk)
         file.flush()
-        yield identify_unnamed(file, STDIN)
+        yield identify_unnamed(file, name)

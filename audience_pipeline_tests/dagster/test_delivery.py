@@ -14,7 +14,7 @@ from audience_pipeline.security.keyset import encode_keyset
 from audience_pipeline.sensors import due_sensor, follow_sensor
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import TableStore
-from audience_pipeline.tables import DISTRIBUTIONS, PLATFORMS
+from audience_pipeline.tables import DISTRIBUTIONS, PLATFORMS, USERS
 from audience_pipeline_tests.delivery.world import (
     Clock,
     approve,
@@ -28,7 +28,7 @@ from audience_pipeline_tests.delivery.world import (
     status,
 )
 from audience_pipeline_tests.sandbox_process import Sandbox
-from audience_pipeline_tests.storage.builders import put, uuid
+from audience_pipeline_tests.storage.builders import JUNE, json, put, user, uuid
 
 
 @pytest.fixture
@@ -177,3 +177,22 @@ def test_people_withdraw_and_retry_by_jobs(world: World, sandbox: Sandbox, subte
                 ("scheduled", "failed", "approval_rejected"),
                 ("failed", "scheduled", "retry"),
             ]
+
+
+def test_refreshes_are_asked_for_by_the_schedules_job_and_named_by_month(world: World) -> None:
+    with world.store() as store:
+        put(store, USERS, user())
+        put(store, PLATFORMS, reachable(2, settings=json({"auto_refresh": True, "refresh_frequency": "monthly"})))
+        done = {"status": "completed", "executed_at": JUNE, "platform_id": uuid(2), "metadata": None}
+        put(store, DISTRIBUTIONS, asked(7, **done))
+    first, again = world.run("refresh"), world.run("refresh")
+    assert (first.success, again.success) == (True, True)
+    events = first.asset_materializations_for_node("ask_for_refreshes")
+    assert [(event.asset_key.to_user_string(), event.partition) for event in events] == [
+        ("landed_distributions", "2025-07"),
+        ("distributions", "2025-07"),
+    ]
+    assert again.asset_materializations_for_node("ask_for_refreshes") == []
+    with world.store() as store:
+        rows = store.read(DISTRIBUTIONS).to_pylist()
+        assert [row["platform_id"] for row in rows if row["distribution_type"] == "refresh"] == [uuid(2)]

@@ -58,7 +58,7 @@ def active(number: int = 1, **changes: Any) -> Row:  # noqa: ANN401 - any column
 
 def reachable(number: int = 1, **changes: Any) -> Row:  # noqa: ANN401 - any column's value
     """Return a platform with sealed credentials."""
-    row = platform(number, settings=json({"default_match_rate": 0.5}), **changes)
+    row = platform(number, **{"settings": json({"default_match_rate": 0.5}), **changes})
     return {**row, "credentials": sealed(row)} | changes
 
 
