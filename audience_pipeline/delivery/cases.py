@@ -3,7 +3,7 @@
 Belongs here: reading them for many distributions at once. Does not belong here: deciding anything.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import msgspec
 
 from audience_pipeline.delivery.content import Content, content_of
 from audience_pipeline.delivery.distribution import Distribution, Row, by_key
+from audience_pipeline.delivery.refused import refused_updates
+from audience_pipeline.ingest.quarantine import Quarantine
 from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS
 from audience_pipeline.tables.shapes import PlatformSettings
@@ -57,12 +59,12 @@ def distributions(store: TableStore, keys: Iterable[str]) -> list[Distribution]:
     return [Distribution(rows[key]) for key in keys if key in rows]
 
 
-def cases_of(store: TableStore, rows: Sequence[Distribution], refused: Mapping[str, str] | None = None) -> list[Case]:
-    """Return the cases of distributions; ``refused`` names audiences whose newest update is in quarantine."""
+def cases_of(store: TableStore, rows: Sequence[Distribution], quarantine: Quarantine | None = None) -> list[Case]:
+    """Return the cases of distributions, with what ``quarantine`` has of their audiences."""
     audiences = by_key(store, AUDIENCES, (row.pair[0] for row in rows))
     platforms = by_key(store, PLATFORMS, (row.pair[1] for row in rows))
     last = last_completed(store, {row.pair for row in rows})
-    refused = refused or {}
+    refused = refused_updates(quarantine, audiences.values()) if quarantine else {}
     return [
         Case(row, audiences.get(row.pair[0]), platforms.get(row.pair[1]), last.get(row.pair), refused.get(row.pair[0]))
         for row in rows

@@ -10,6 +10,7 @@ from audience_pipeline.delivery.cases import Case, cases_of, distributions
 from audience_pipeline.delivery.connectors.registry import Connectors
 from audience_pipeline.delivery.judging import Judge, Ready
 from audience_pipeline.delivery.permission import Refusal
+from audience_pipeline.ingest.quarantine import Quarantine
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import TableStore
 
@@ -46,7 +47,8 @@ def plan(
     judge = Judge(settings, connectors, now)
     planned: list[Planned] = []
     for start in range(0, len(keys), _PORTION):
-        cases = cases_of(store, distributions(store, keys[start : start + _PORTION]))
+        rows = distributions(store, keys[start : start + _PORTION])
+        cases = cases_of(store, rows, Quarantine(settings.quarantine_dir))
         planned += [_planned(case, judge) for case in cases if case.distribution.status in {"scheduled", "processing"}]
     return planned
 

@@ -32,6 +32,7 @@ from audience_pipeline.delivery.lifecycle import (
 from audience_pipeline.delivery.lines import Lines
 from audience_pipeline.delivery.permission import Refusal
 from audience_pipeline.delivery.recording import submitted
+from audience_pipeline.ingest.quarantine import Quarantine
 
 THREADS = 16
 """Calls under way at once; platforms answer slower than we ask."""
@@ -53,7 +54,7 @@ def send(engine: Engine, keys: Sequence[str]) -> list[Step]:
     judge, lines = Judge(engine.settings, engine.connectors, engine.clock()), Lines(engine)
     missions: dict[str, _Mission] = {}
     steps: list[Step] = []
-    for case in cases_of(engine.store, rows):
+    for case in cases_of(engine.store, rows, Quarantine(engine.settings.quarantine_dir)):
         found = _judged(engine, judge, lines, case)
         steps.append(found if isinstance(found, Step) else _claim(engine, found.ready))
         if isinstance(found, _Mission):

@@ -24,24 +24,31 @@ from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.moments import iso
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import Refusal
-from audience_pipeline.tables import LogicalType, Problem, Table
+from audience_pipeline.tables import TABLES, LogicalType, Problem, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FILE_NAME = "quarantine.sqlite"
+_LONGEST_KEY = 100
+_IDENTIFY = "UPDATE entries SET row_key = :row_key, version = :version WHERE tbl = :tbl AND digest = :digest"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
   tbl TEXT NOT NULL, digest TEXT NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL,
   length INTEGER NOT NULL, reasons TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL,
-  seen INTEGER NOT NULL, waiting_for TEXT NOT NULL, record BLOB, head BLOB NOT NULL, PRIMARY KEY (tbl, digest)
+  seen INTEGER NOT NULL, waiting_for TEXT NOT NULL, record BLOB, head BLOB NOT NULL, row_key TEXT, version TEXT,
+  PRIMARY KEY (tbl, digest)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiting ON entries (tbl) WHERE waiting_for != '[]';
 """
+_ADDED = ("row_key", "version")
+_BY_KEY = "CREATE INDEX IF NOT EXISTS by_key ON entries (tbl, row_key) WHERE row_key IS NOT NULL"
 _PUT = """
-INSERT INTO entries
-VALUES (:tbl, :digest, :file, :line, :offset, :length, :reasons, :now, :now, 1, :waiting_for, :record, :head)
+INSERT INTO entries (tbl, digest, file, line, offset, length, reasons, first_seen, last_seen, seen, waiting_for, record,
+  head, row_key, version)
+VALUES (:tbl, :digest, :file, :line, :offset, :length, :reasons, :now, :now, 1, :waiting_for, :record, :head, :row_key,
+  :version)
 ON CONFLICT (tbl, digest) DO UPDATE SET reasons = excluded.reasons, last_seen = excluded.last_seen, seen = seen + 1,
   waiting_for = excluded.waiting_for
 """
@@ -128,6 +135,23 @@ class Quarantine:
             remedy=f"`audience-pipeline quarantine list` shows the digests; give more of one{more}.",
         )
 
+    def of_keys(self, table: Table, keys: Iterable[str]) -> list[tuple[str, str, str | None, str]]:
+        """Return key, digest, version and when it was refused last of the refused records of keys.
+
+        The version is the text the record has, whatever it says; None where it has none. Records that were kept
+        nowhere, since they may hold a secret, have no key here.
+        """
+        sql = (
+            "SELECT row_key, digest, version, last_seen FROM entries"
+            " WHERE tbl = ?1 AND row_key IN (SELECT value FROM json_each(?2))"
+        )
+        if not self.path.exists():
+            return []
+        with self._opened() as db:
+            if not _is_current(db):
+                return []
+            return [tuple(row) for row in db.execute(sql, (table.name, json.dumps(sorted(set(keys)))))]
+
     def content(self, entry: Entry) -> tuple[bytes | None, bytes]:
         """Return what was kept of a record: its bytes, or None and its first bytes where those are harmless."""
         sql = "SELECT record, head FROM entries WHERE tbl = ? AND digest = ?"
@@ -149,6 +173,7 @@ class Quarantine:
         with self._opened() as db:
             db.executescript(_SCHEMA)
             db.execute("BEGIN IMMEDIATE")
+            _bring_up_to_date(db)
             yield db
             db.execute("COMMIT")
 
@@ -214,7 +239,39 @@ def _parameters(table: str, file: str, refused: RefusedLine, now: datetime) -> d
         "waiting_for": json.dumps(refused.waiting_for),
         "record": refused.record,
         "head": refused.head,
+        **_identity(table, refused.record),
     }
+
+
+def _identity(table: str, record: bytes | None) -> dict[str, str | None]:
+    """Return the key of a record, and its version as it stands there, where both can be told."""
+    declared = TABLES[table]
+    try:
+        found = msgspec.json.decode(record or b"null")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = None
+    named = found if isinstance(found, dict) else {}
+    key, version = named.get(declared.key), named.get(declared.version or "")
+    known = isinstance(key, str) and len(key) <= _LONGEST_KEY
+    return {
+        "row_key": key.lower() if known else None,
+        "version": version if known and isinstance(version, str) and len(version) <= _LONGEST_KEY else None,
+    }
+
+
+def _is_current(db: sqlite3.Connection) -> bool:
+    return {row["name"] for row in db.execute("PRAGMA table_info(entries)")}.issuperset(_ADDED)
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Add what an earlier release did not keep, for the records it kept, too."""
+    if not _is_current(db):
+        for name in _ADDED:
+            db.execute(f"ALTER TABLE entries ADD COLUMN {name} TEXT")
+        for row in db.execute("SELECT tbl, digest, record FROM entries").fetchall():
+            known = {**_identity(row["tbl"], row["record"]), "tbl": row["tbl"], "digest": row["digest"]}
+            db.execute(_IDENTIFY, known)
+    db.execute(_BY_KEY)
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
