@@ -251,12 +251,13 @@ def _identity(table: str, record: bytes | None) -> dict[str, str | None]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         found = None
     named = found if isinstance(found, dict) else {}
-    key, version = named.get(declared.key), named.get(declared.version or "")
-    known = isinstance(key, str) and len(key) <= _LONGEST_KEY
-    return {
-        "row_key": key.lower() if known else None,
-        "version": version if known and isinstance(version, str) and len(version) <= _LONGEST_KEY else None,
-    }
+    key, version = _short(named.get(declared.key)), _short(named.get(declared.version or ""))
+    return {"row_key": key.lower() if key else None, "version": version}
+
+
+def _short(value: object) -> str | None:
+    """Return a text that may be a key or a time; anything else is none."""
+    return value if isinstance(value, str) and len(value) <= _LONGEST_KEY else None
 
 
 def _is_current(db: sqlite3.Connection) -> bool:

@@ -10,6 +10,7 @@ columns are in no view.
 
 from audience_pipeline.tables import (
     BOOKKEEPING,
+    DISTRIBUTION_EVENTS,
     DISTRIBUTIONS,
     DISTRIBUTIONS_ARCHIVE,
     POSITION,
@@ -22,6 +23,7 @@ from audience_pipeline.tables import (
     LogicalType,
     Table,
 )
+from audience_pipeline.tables.journal import LOG_DOC, LOGGED
 from audience_pipeline.tables.types import BIGQUERY
 
 DATASET = "project.dataset"
@@ -51,7 +53,7 @@ def table_file(table: Table) -> str:
 def views_file() -> str:
     """Return the file that creates the views."""
     head = "-- What analysts read, without secrets. Derived from the declarations by make derive.\n"
-    return "\n".join([head, *(_table_view(table) for table in STORED), _all_distributions()])
+    return "\n".join([head, *(_table_view(table) for table in STORED), _all_distributions(), _delivery_log()])
 
 
 def policies_file() -> str:
@@ -103,6 +105,17 @@ def _all_distributions() -> str:
     archived = _select([*names, "archived_at"], DISTRIBUTIONS_ARCHIVE)
     doc = "Live and archived distributions; archived_at is null in live ones."
     return _view(ALL_DISTRIBUTIONS, doc, list(DISTRIBUTIONS_ARCHIVE.columns), f"{live}\nUNION ALL\n{archived}")
+
+
+def _delivery_log() -> str:
+    events, key = DISTRIBUTION_EVENTS, DISTRIBUTIONS.key
+    names = ",\n  ".join(f"{'e' if name in events.by_name else 'd'}.{name}" for name in LOGGED)
+    columns = [events.by_name.get(name) or DISTRIBUTIONS.by_name[name] for name in LOGGED]
+    select = (
+        f"SELECT\n  {names}\nFROM `{DATASET}.{events.name}` AS e\n"
+        f"LEFT JOIN `{VIEWS}.{ALL_DISTRIBUTIONS}` AS d ON d.{key} = e.{key} AND d.user_id = e.user_id"
+    )
+    return _view("delivery_log", LOG_DOC, columns, select)
 
 
 def _select(expressions: list[str], table: Table) -> str:

@@ -18,6 +18,7 @@ from msgspec import inspect
 
 from audience_pipeline.tables import (
     AUDIENCES,
+    DISTRIBUTION_EVENTS,
     DISTRIBUTIONS,
     DISTRIBUTIONS_ARCHIVE,
     PLATFORMS,
@@ -26,6 +27,7 @@ from audience_pipeline.tables import (
     LogicalType,
     Table,
 )
+from audience_pipeline.tables.journal import LOG_DOC, LOGGED
 from audience_pipeline.tables.types import DUCKDB
 
 DATA = "{data}"
@@ -106,7 +108,12 @@ UNFOLDED = (
 def views() -> list[str]:
     """Return the statements that create all views, in an order in which they can be run."""
     stored = [statement for table in STORED for statement in _table_view(table)]
-    return [*stored, *_all_distributions(), *(statement for view in UNFOLDED for statement in _unfolded(view))]
+    return [
+        *stored,
+        *_all_distributions(),
+        *_delivery_log(),
+        *(statement for view in UNFOLDED for statement in _unfolded(view)),
+    ]
 
 
 def reader(table: Table, path: str) -> str:
@@ -155,6 +162,13 @@ def _all_distributions() -> list[str]:
         f"SELECT * FROM {archive} ANTI JOIN {live} USING ({key})"
     )
     return _view(ALL_DISTRIBUTIONS, "Live and archived distributions; archived_at is null in live ones.", select)
+
+
+def _delivery_log() -> list[str]:
+    events, key = DISTRIBUTION_EVENTS, DISTRIBUTIONS.key
+    columns = ", ".join(f"{'e' if name in events.by_name else 'd'}.{name}" for name in LOGGED)
+    joined = f"{events.name} AS e LEFT JOIN {ALL_DISTRIBUTIONS} AS d ON d.{key} = e.{key} AND d.user_id = e.user_id"
+    return _view("delivery_log", LOG_DOC, f"SELECT {columns}\nFROM {joined}")
 
 
 def _unfolded(view: Unfolded) -> list[str]:

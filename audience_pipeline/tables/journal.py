@@ -28,6 +28,23 @@ DISTRIBUTION_EVENTS = Table(
     ),
 )
 
+LOGGED = (
+    "created_at",
+    "user_id",
+    "distribution_id",
+    "audience_id",
+    "platform_id",
+    "distribution_type",
+    "from_status",
+    "to_status",
+    "attempt",
+    "actor",
+    "reason",
+    "evidence",
+)
+"""The columns of the view ``delivery_log``: an event, and what its distribution sends where."""
+LOG_DOC = "What happened to each distribution, archived ones too: an event a row, with what was sent where."
+
 AUDIT_LOG = Table(
     name="audit_log",
     doc="Who approved, delivered, rotated, restored, exported and opened a tenant session.",

@@ -10,7 +10,6 @@ import pytest
 
 from audience_pipeline import open_store
 from audience_pipeline.definitions import build_defs
-from audience_pipeline.security.keyset import encode_keyset
 from audience_pipeline.sensors import due_sensor, follow_sensor
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import TableStore
@@ -22,7 +21,7 @@ from audience_pipeline_tests.delivery.world import (
     details,
     fill,
     history,
-    keyset,
+    keep_keyset,
     reachable,
     results,
     status,
@@ -67,18 +66,11 @@ class World:
 @pytest.fixture
 def world(settings: Settings, instance: dg.DagsterInstance, sandbox: Sandbox) -> World:
     made = World(settings.model_copy(update={"sandbox_url": sandbox.url}), instance)
-    sealed_by(made.settings)
+    keep_keyset(made.settings.keyset)
     with made.store() as store:
         fill(store, 1, 2, 3)
         approve(store, 1, 2)
     return made
-
-
-def sealed_by(settings: Settings) -> None:
-    """Give the installation the keyset that the credentials of the tests are sealed with."""
-    settings.keyset.parent.mkdir(parents=True, exist_ok=True)
-    settings.keyset.write_bytes(encode_keyset(keyset()))
-    settings.keyset.chmod(0o600)
 
 
 def ids(request: dg.RunRequest) -> list[str]:

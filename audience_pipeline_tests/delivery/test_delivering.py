@@ -1,10 +1,13 @@
 """A distribution from scheduled to completed: what is sent, what is on record, and that it happens once."""
 
 from datetime import timedelta
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from audience_pipeline.delivery.engine import Engine
+from audience_pipeline.queries.catalog import ensure_catalog
 from audience_pipeline.tables import DISTRIBUTIONS, PLATFORMS
 from audience_pipeline_tests.delivery.world import (
     START,
@@ -63,3 +66,19 @@ def test_what_is_approved_is_sent_and_completed_once(
         assert "look_again_at" not in details(store)
         assert store.due(START + timedelta(days=900), limit=9) == []
         assert (run(engine), status(store), len(sandbox.audiences())) == ({}, "completed", 1)
+
+
+def test_analysts_read_what_happened_to_what_was_sent_where(on_files: Engine, clock: Clock, root: Path) -> None:
+    approve(on_files.store)
+    run(on_files)
+    clock.forward(minutes=1)
+    run(on_files)
+    with duckdb.connect(ensure_catalog(root), read_only=True) as catalog:
+        names = "reason, audience_id, platform_id, distribution_type, user_id"
+        found = catalog.sql(
+            f"SELECT {names} FROM delivery_log ORDER BY created_at, attempt, from_status DESC"
+        ).fetchall()
+        (match,) = catalog.sql("SELECT match_rate, basis, len(sent) FROM distribution_results").fetchall()
+    assert [row[0] for row in found] == ["approved", "claimed", "accepted", "delivered"]
+    assert {row[1:] for row in found} == {(uuid(1), uuid(1), "initial", "user123")}
+    assert match == (0.5, "simulated", 2)

@@ -56,10 +56,8 @@ def test_it_is_held_until_a_newer_version_is_stored(
         approve(parquet)
         note = held_note(engine)
         digest = Quarantine(settings["quarantine_dir"]).entries("audiences")[0].digest
-        assert (
-            note
-            == f"audience_refused: a newer version of the audience was refused: `audience-pipeline quarantine show {digest[:12]}`"
-        )
+        assert note.startswith("audience_refused: ")
+        assert note.endswith(f"`audience-pipeline quarantine show {digest[:12]}`")
         assert details(parquet)["hold"] == "audience_refused"
         assert land(parquet, settings, {**GOOD, "updated_at": "2025-06-04T00:00:00Z"}) == 0
         approve(parquet)

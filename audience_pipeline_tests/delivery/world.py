@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from audience_pipeline.delivery.connectors.limits import RateLimits
 from audience_pipeline.delivery.connectors.registry import Connectors
 from audience_pipeline.delivery.delivering import deliver
 from audience_pipeline.delivery.engine import Engine, Report
-from audience_pipeline.security.keyset import Keyset
+from audience_pipeline.security.keyset import Keyset, encode_keyset
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTION_EVENTS, DISTRIBUTIONS, PLATFORMS
@@ -87,6 +88,13 @@ def worker(store: TableStore, url: str, clock: Clock, **settings: Any) -> Iterat
 
 def keyset() -> Keyset:
     return KEYSET
+
+
+def keep_keyset(path: Path) -> None:
+    """Put the keyset that the tests' credentials are sealed with where an installation looks for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_keyset(KEYSET))
+    path.chmod(0o600)
 
 
 def run(engine: Engine, *, held: bool = True) -> dict[str, Report]:

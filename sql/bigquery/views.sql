@@ -242,3 +242,34 @@ SELECT
   metadata,
   archived_at
 FROM `project.dataset.distributions_archive`;
+
+CREATE OR REPLACE VIEW `project.dataset_views.delivery_log` (
+  created_at OPTIONS (description = 'When it happened.'),
+  user_id OPTIONS (description = 'The tenant that owns the row.'),
+  distribution_id OPTIONS (description = 'What it happened to.'),
+  audience_id OPTIONS (description = 'What is sent.'),
+  platform_id OPTIONS (description = 'Where it is sent.'),
+  distribution_type OPTIONS (description = 'How much is sent.'),
+  from_status OPTIONS (description = 'Status before.'),
+  to_status OPTIONS (description = 'Status after.'),
+  attempt OPTIONS (description = 'Which attempt, from 1.'),
+  actor OPTIONS (description = 'Who or what did it.'),
+  reason OPTIONS (description = 'Why.'),
+  evidence OPTIONS (description = 'What the platform said, redacted.')
+)
+OPTIONS (description = 'What happened to each distribution, archived ones too: an event a row, with what was sent where.') AS
+SELECT
+  e.created_at,
+  e.user_id,
+  e.distribution_id,
+  d.audience_id,
+  d.platform_id,
+  d.distribution_type,
+  e.from_status,
+  e.to_status,
+  e.attempt,
+  e.actor,
+  e.reason,
+  e.evidence
+FROM `project.dataset.distribution_events` AS e
+LEFT JOIN `project.dataset_views.distributions_all` AS d ON d.distribution_id = e.distribution_id AND d.user_id = e.user_id;

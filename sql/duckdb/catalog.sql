@@ -339,6 +339,12 @@ SELECT * FROM distributions_archive ANTI JOIN distributions USING (distribution_
 
 COMMENT ON VIEW distributions_all IS 'Live and archived distributions; archived_at is null in live ones.';
 
+CREATE VIEW delivery_log AS
+SELECT e.created_at, e.user_id, e.distribution_id, d.audience_id, d.platform_id, d.distribution_type, e.from_status, e.to_status, e.attempt, e.actor, e.reason, e.evidence
+FROM distribution_events AS e LEFT JOIN distributions_all AS d ON d.distribution_id = e.distribution_id AND d.user_id = e.user_id;
+
+COMMENT ON VIEW delivery_log IS 'What happened to each distribution, archived ones too: an event a row, with what was sent where.';
+
 CREATE VIEW audience_segments AS
 SELECT audience_id, user_id, position, unnest(element)
 FROM audiences, unnest(from_json(segments, '[{"segment_id":"VARCHAR","name":"VARCHAR","size":"BIGINT","size_percentage":"DOUBLE","characteristics":"JSON","prizm_segments":["VARCHAR"]}]')) WITH ORDINALITY AS element_at(element, position);
