@@ -10,6 +10,7 @@ import dagster as dg
 
 from audience_pipeline.assets.core import core_asset
 from audience_pipeline.assets.landed import landed_asset
+from audience_pipeline.assets.match_rates import match_rates_asset
 from audience_pipeline.checks import checks_of
 from audience_pipeline.jobs import approve, deliver, follow, landing, refresh, reject, retry, withdraw
 from audience_pipeline.partitions import monthly
@@ -30,7 +31,7 @@ def build_defs(settings: Settings, *, resources: Mapping[str, object] | None = N
     months = monthly(settings.first_month)
     assets = [asset for table in SOURCES for asset in (landed_asset(table, months), core_asset(table, months))]
     return dg.Definitions(
-        assets=with_policies(assets, settings),
+        assets=[*with_policies(assets, settings), match_rates_asset(settings, months)],
         asset_checks=[checks_of(table) for table in SOURCES],
         jobs=[landing, approve, reject, deliver, follow, retry, withdraw, refresh],
         schedules=[refresh_schedule],

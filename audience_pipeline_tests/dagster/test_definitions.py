@@ -15,6 +15,7 @@ from audience_pipeline.definitions import build_defs
 from audience_pipeline.resources import Clock
 from audience_pipeline.settings import PREFIX, Settings
 from audience_pipeline.tables import SOURCES, TABLES, Table
+from audience_pipeline.tables.match_rates import MATCH_RATES
 
 GRAPH = {
     "audiences": ("tables", "month", ["landed_audiences"]),
@@ -23,9 +24,11 @@ GRAPH = {
     "landed_distributions": ("landed", "month", []),
     "landed_platforms": ("landed", "whole", []),
     "landed_users": ("landed", "whole", []),
+    "match_rates": ("analytics", "month", ["distributions"]),
     "platforms": ("tables", "whole", ["landed_platforms"]),
     "users": ("tables", "whole", ["landed_users"]),
 }
+DERIVED = {"match_rates"}
 EVERY_TABLE = ["placement", "refusals", "schema", "unique_key"]
 CHECKS = {
     "audiences": EVERY_TABLE,
@@ -69,8 +72,9 @@ def test_every_asset_says_who_owns_it_what_it_is_and_where_it_is(defs: dg.Defini
         assert spec.owners
         assert "parquet" in spec.kinds
         assert spec.description
-        assert spec.description.startswith(TABLES[name].doc)
-        assert spec.metadata["dagster/uri"] == (settings.data_dir / name).as_uri()
+        assert name in DERIVED or spec.description.startswith(TABLES[name].doc)
+        directory = settings.data_dir / "derived" if name in DERIVED else settings.data_dir
+        assert spec.metadata["dagster/uri"] == (directory / name).as_uri()
 
 
 def test_on_bigquery_every_asset_says_which_table_it_is(tmp_path: Path) -> None:
@@ -79,13 +83,17 @@ def test_on_bigquery_every_asset_says_which_table_it_is(tmp_path: Path) -> None:
     )
     for name, spec in specs(build_defs(settings)).items():
         assert "bigquery" in spec.kinds
-        assert spec.metadata["dagster/table_name"] == f"acme-data.audiences.{name}"
-        assert spec.metadata["dagster/uri"] == f"bigquery://acme-data/audiences/{name}"
+        table = f"derived_{name}" if name in DERIVED else name
+        assert spec.metadata["dagster/table_name"] == f"acme-data.audiences.{table}"
+        assert spec.metadata["dagster/uri"] == f"bigquery://acme-data/audiences/{table}"
 
 
 def test_the_column_schema_is_the_declaration(defs: dg.Definitions) -> None:
     for name, spec in specs(defs).items():
         schema = spec.metadata["dagster/column_schema"]
+        if name in DERIVED:
+            assert [column.name for column in schema.columns] == list(MATCH_RATES)
+            continue
         declared = [(column.name, column.doc, not column.required) for column in TABLES[name].columns]
         assert [(each.name, each.description, each.constraints.nullable) for each in schema.columns] == declared
 

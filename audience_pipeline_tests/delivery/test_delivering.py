@@ -74,9 +74,9 @@ def test_analysts_read_what_happened_to_what_was_sent_where(on_files: Engine, cl
     clock.forward(minutes=1)
     run(on_files)
     with duckdb.connect(ensure_catalog(root), read_only=True) as catalog:
-        names = "reason, audience_id, platform_id, distribution_type, user_id"
         found = catalog.sql(
-            f"SELECT {names} FROM delivery_log ORDER BY created_at, attempt, from_status DESC"
+            "SELECT reason, audience_id, platform_id, distribution_type, user_id FROM delivery_log"
+            " ORDER BY created_at, attempt, from_status DESC"
         ).fetchall()
         (match,) = catalog.sql("SELECT match_rate, basis, len(sent) FROM distribution_results").fetchall()
     assert [row[0] for row in found] == ["approved", "claimed", "accepted", "delivered"]
