@@ -80,14 +80,14 @@ def segments_hold(case: Case, bounds: Bounds) -> Hold | None:
 
 
 def size_hold(case: Case, bounds: Bounds) -> Hold | None:
-    """Hold what is of another size than what was sent last: such a jump is an accident more often than news."""
-    sent = case.previous.results.sent if case.previous else None
-    if not sent:
+    """Hold what is of another size than what was asked for last: such a jump is an accident more often than news.
+
+    What counts is what was to be sent, whatever part of it the platform took.
+    """
+    before, now = case.previous.results.total_size if case.previous else None, sum(case.sizes.values())
+    if before is None or abs(now - before) * 100 <= before * bounds.max_size_change_pct:
         return None
-    before, now = sum(each.size for each in sent), sum(case.sizes.values())
-    if abs(now - before) * 100 <= before * bounds.max_size_change_pct:
-        return None
-    found = f"{before} members were sent last, {now} would be now"
+    found = f"{before} members were to be sent last, {now} would be now"
     return Hold("size_changed", f"{found}: check the audience, or raise {variable('max_size_change_pct')}")
 
 

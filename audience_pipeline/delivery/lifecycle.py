@@ -61,6 +61,7 @@ class Claim:
     until: datetime
     digest: str
     sent: tuple[SentSegment, ...]
+    total_size: int
     full_at: datetime
     approval: Mapping[str, Any]
 
@@ -78,7 +79,7 @@ def claimed(row: Distribution, claim: Claim, by: By) -> Step:
     details = EngineErrorDetails(
         retry_count=row.details.retry_count, next_attempt_at=_overdue(claim.until, by), attempt=attempt
     )
-    results = EngineMatchResults(sent=list(claim.sent), full_at=utc_millis(claim.full_at))
+    results = EngineMatchResults(sent=list(claim.sent), total_size=claim.total_size, full_at=utc_millis(claim.full_at))
     put = {"match_results": results, **{f"metadata.{name}": value for name, value in claim.approval.items()}}
     return _step(row, _To("processing", "claimed", {"digest": claim.digest}), by, details, **put)
 

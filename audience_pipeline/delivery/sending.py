@@ -85,6 +85,7 @@ def _claim(engine: Engine, ready: Ready) -> Step:
         until=engine.lease_until(),
         digest=ready.prepared.digest,
         sent=ready.sent,
+        total_size=sum(ready.case.sizes.values()),
         full_at=ready.full_at,
         approval=ready.approval,
     )

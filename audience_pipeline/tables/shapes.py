@@ -92,8 +92,9 @@ class EngineMatchResults(MatchResults):
     """Match results as the engine records them: with their basis, their time, their bounds and what was sent.
 
     ``sent`` is what the platform has of the audience once it took this distribution: of an incremental one, also the
-    segments that were sent before and did not change. ``full_at`` is when all of it was sent last. ``outcome`` is
-    delivered, partial (some segments were refused), nothing_changed or withdrawn.
+    segments that were sent before and did not change. ``total_size`` is the members of all segments asked for, as they
+    were then; ``full_at`` is when all of it was sent last. ``outcome`` is delivered, partial (some segments were
+    refused), nothing_changed or withdrawn.
     """
 
     basis: Literal["reported", "reported_range", "reach_estimate", "simulated"] | None = None
@@ -101,6 +102,7 @@ class EngineMatchResults(MatchResults):
     match_rate_lower: Rate | None = None
     match_rate_upper: Rate | None = None
     sent: list[SentSegment] | None = None
+    total_size: Size | None = None
     full_at: datetime | None = None
     outcome: Text | None = None
 

@@ -101,6 +101,11 @@ def wait_for(what: str, ready: Callable[[], bool]) -> None:
     pytest.fail(f"{what}: not there after {PATIENCE_SECONDS} s")
 
 
+def landings(runs: Counter[tuple[str, str]]) -> Counter[str]:
+    """Return how many landings there were, by status; other runs look after what landed, time and again."""
+    return Counter({status: count for (job, status), count in runs.items() if job == "landing"})
+
+
 def drop(sent: Path, settings: Settings, tables: tuple[str, ...]) -> None:
     for table in tables:
         for path in sorted((sent / table).iterdir()):
@@ -133,12 +138,13 @@ def test_files_become_tables_once_though_the_daemon_is_killed(
 
     with dagster_dev(settings, home) as dagster:
         time.sleep(TWO_LOOKS_SECONDS)
-        assert dagster.runs() == first
+        assert landings(dagster.runs()) == landings(first)
         late = renamed(small)
         (settings.landing_dir / "audiences" / "late.ndjson").write_text(f"{json.dumps(late)}\n", encoding="utf-8")
         wait_for("the late change", lambda: dagster.quiet() and name_of(settings, late["audience_id"]) == "late")
         runs = dagster.runs()
-    assert runs - first == Counter({("landing", "SUCCESS"): 1, ("__ASSET_JOB", "SUCCESS"): 1})
+    assert landings(runs) - landings(first) == Counter({"SUCCESS": 1})
+    assert runs["__ASSET_JOB", "SUCCESS"] > first["__ASSET_JOB", "SUCCESS"]
     assert not {status for _, status in runs} - {"SUCCESS"}
     with open_store(settings) as store:
         assert [finding for finding in store.verify() if not finding.harmless] == []

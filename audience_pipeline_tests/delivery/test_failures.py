@@ -172,6 +172,7 @@ def test_what_a_platform_does_not_like_ends_with_its_reason(
         assert until_ended(on_files, clock, 2) == "completed"
         assert (details(store, 2)["error_code"], results(store, 2)["outcome"]) == ("partially_refused", "partial")
         assert [each["segment_id"] for each in results(store, 2)["sent"]] == ["s1"]
+        assert results(store, 2)["total_size"] == 1000
     with subtests.test("sizes it does not know are unknown, not nothing"):
         store.transition(DISTRIBUTIONS, [Change(uuid(3), {}, {"metadata.approval_status": "pending"})])
         approve(store, 3, at=clock())

@@ -49,7 +49,7 @@ def case(**parts: Any) -> Case:  # noqa: ANN401 - parts of a case
 
 
 def sent_before(size: int) -> Distribution:
-    return stored(asked(2, match_results=json({"sent": [{"segment_id": "s1", "size": size, "digest": "d"}]})))
+    return stored(asked(2, match_results=json({"total_size": size})))
 
 
 def sized(size: int) -> str:

@@ -373,7 +373,7 @@ COMMENT ON VIEW platform_settings IS 'How platforms are used.';
 
 CREATE VIEW distribution_results AS
 SELECT distribution_id, user_id, audience_id, platform_id, created_at, executed_at, status, archived_at,
-  unnest(from_json(match_results, '{"total_records":"BIGINT","matched_records":"BIGINT","match_rate":"DOUBLE","platform_audience_id":"VARCHAR","basis":"VARCHAR","as_of":"TIMESTAMP","match_rate_lower":"DOUBLE","match_rate_upper":"DOUBLE","sent":[{"segment_id":"VARCHAR","size":"BIGINT","digest":"VARCHAR"}],"full_at":"TIMESTAMP","outcome":"VARCHAR"}')),
+  unnest(from_json(match_results, '{"total_records":"BIGINT","matched_records":"BIGINT","match_rate":"DOUBLE","platform_audience_id":"VARCHAR","basis":"VARCHAR","as_of":"TIMESTAMP","match_rate_lower":"DOUBLE","match_rate_upper":"DOUBLE","sent":[{"segment_id":"VARCHAR","size":"BIGINT","digest":"VARCHAR"}],"total_size":"BIGINT","full_at":"TIMESTAMP","outcome":"VARCHAR"}')),
   unnest(from_json(error_details, '{"error_code":"VARCHAR","error_message":"VARCHAR","retry_count":"BIGINT","hold":"VARCHAR","next_attempt_at":"TIMESTAMP","look_again_at":"TIMESTAMP","attempt":{"number":"BIGINT","generation":"BIGINT","token":"VARCHAR","began_at":"TIMESTAMP","lease_until":"TIMESTAMP","digest":"VARCHAR","reference":"VARCHAR","submitted_at":"TIMESTAMP","polls":"BIGINT","last":{"at":"TIMESTAMP","from_status":"VARCHAR","to_status":"VARCHAR","actor":"VARCHAR","reason":"VARCHAR","evidence":"JSON"}}}'))
 FROM distributions_all;
 
