@@ -248,7 +248,7 @@ def _identity(table: str, record: bytes | None) -> dict[str, str | None]:
     declared = TABLES[table]
     try:
         found = msgspec.json.decode(record or b"null")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
     named = found if isinstance(found, dict) else {}
     key, version = _short(named.get(declared.key)), _short(named.get(declared.version or ""))
