@@ -181,6 +181,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _a_lease_outlasts_calls(self) -> Self:
+        least = 3 * self.platform_timeout_seconds
+        if self.lease_seconds < least:
+            raise SettingsError(
+                variable("lease_seconds"),
+                found=f"{self.lease_seconds}",
+                expected=f"at least {least}, three times {variable('platform_timeout_seconds')}",
+                remedy="Raise it, or have platforms answer sooner: what may not end within its lease is not sent.",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _bigquery_is_named(self) -> Self:
         for name in ("bigquery_project", "bigquery_dataset"):
             if self.backend == "bigquery" and getattr(self, name) is None:

@@ -163,3 +163,11 @@ def test_bigquery_needs_a_project_and_a_dataset(monkeypatch: pytest.MonkeyPatch,
 
 def test_every_setting_says_what_it_means() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_a_lease_that_a_call_may_outlast_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIENCE_PIPELINE_LEASE_SECONDS", "89")
+    with pytest.raises(SettingsError, match="found 89, expected at least 90, three times AUDIENCE_PIPELINE_PLATFORM"):
+        load_settings()
+    monkeypatch.setenv("AUDIENCE_PIPELINE_LEASE_SECONDS", "90")
+    assert load_settings().lease_seconds == 90

@@ -7,6 +7,7 @@ not installed.
 import sys
 from collections.abc import Callable
 
+from bench.deliveries import agenda, delivering
 from bench.importing import importing
 from bench.ingest import ingest
 from bench.initial import initial, large
@@ -20,7 +21,20 @@ from emulator.installation import Installation
 
 ROWS: dict[str, Callable[[Workbench], list[Result]]] = {
     each.__name__: each
-    for each in (one_month, spread, initial, large, patterns, by_id, growth, ingest, importing, bigquery)
+    for each in (
+        one_month,
+        spread,
+        initial,
+        large,
+        patterns,
+        by_id,
+        growth,
+        agenda,
+        delivering,
+        ingest,
+        importing,
+        bigquery,
+    )
 }
 
 

@@ -38,11 +38,9 @@ CREATE TABLE pending (
 CREATE TABLE agenda (
   tbl TEXT NOT NULL, key TEXT NOT NULL, user_id TEXT NOT NULL, month INTEGER NOT NULL, status TEXT NOT NULL,
   audience_id TEXT NOT NULL, platform_id TEXT NOT NULL, at INTEGER NOT NULL, look_at INTEGER NOT NULL,
-  PRIMARY KEY (tbl, key)
+  PRIMARY KEY (tbl, user_id, month, key)
 ) WITHOUT ROWID;
-CREATE INDEX agenda_by_partition ON agenda (tbl, user_id, month);
-CREATE INDEX agenda_by_moment ON agenda (tbl, at, key);
-CREATE INDEX agenda_by_look ON agenda (tbl, look_at, key);
+CREATE INDEX agenda_by_look ON agenda (tbl, look_at);
 CREATE INDEX agenda_by_pair ON agenda (tbl, platform_id, audience_id);
 CREATE TABLE completions (
   tbl TEXT NOT NULL, platform_id TEXT NOT NULL, audience_id TEXT NOT NULL, at INTEGER NOT NULL, key TEXT NOT NULL,
