@@ -123,7 +123,7 @@ def _deliver(settings: "Settings", store: "TableStore", until: datetime) -> "lis
 
 
 def _told(row: "Report | Planned") -> dict[str, Any]:
-    return {name: value for name, value in asdict(row).items() if name != "month"}
+    return {name: value for name, value in asdict(row).items() if name not in {"month", "changed"}}
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - Arrow

@@ -4,7 +4,7 @@ Belongs here: making steps and journalling them. Does not belong here: deciding 
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -116,19 +116,23 @@ def _doubled(seconds: float, times: int, longest: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one distribution in a delivery; ``note`` is for people."""
+    """What became of one distribution in a delivery; ``note`` is for people.
+
+    ``month`` is where its row lies. ``changed`` is False where it is as it was, but for when it is looked at next.
+    """
 
     distribution_id: str
     outcome: str
     note: str
     month: int
+    changed: bool = True
 
 
 def report_of(step: Step) -> Report:
     """Return what a step that was made means."""
     details = step.after.details
     outcome = "held" if details.hold else step.after.status
-    return Report(step.after.id, outcome, _note(step), step.after.month)
+    return Report(step.after.id, outcome, _note(step), step.after.month, bool(step.reason))
 
 
 def _note(step: Step) -> str:
@@ -142,8 +146,3 @@ def _note(step: Step) -> str:
     if step.after.status == "processing" and attempt.reference:
         return f"taken as {attempt.reference}"
     return step.after.results.outcome or step.reason
-
-
-def months(reports: Sequence[Report]) -> frozenset[int]:
-    """Return the months whose rows changed."""
-    return frozenset(report.month for report in reports)

@@ -24,15 +24,18 @@ T = TypeVar("T")
 
 
 def follow(engine: Engine, keys: Sequence[str]) -> list[Step]:
-    """Ask after those of distributions that are processing and due for it; return the last step of each."""
+    """Ask after those of distributions that are processing and due for it; return the last step of each.
+
+    What ended is closed, once its time has come, and not mentioned: nothing more happens to it.
+    """
     rows, now = distributions(engine.store, keys), engine.clock()
     ended = [row for row in rows if row.status in {"completed", "failed"}]
-    made = _closed(engine, [row for row in ended if (look := row.details.look_again_at) and aware(look) <= now])
+    _close(engine, [row for row in ended if (look := row.details.look_again_at) and aware(look) <= now])
     waiting = [row for row in rows if row.status == "processing" and row.due_at <= now]
     lines = Lines(engine)
     ways = [(case, _line(engine, lines, case)) for case in cases_of(engine.store, waiting)]
     stuck = [_stuck(engine, case.distribution, why) for case, why in ways if not isinstance(why, Line)]
-    made += engine.take(stuck)
+    made = engine.take(stuck)
     ready = [(case.distribution, line) for case, line in ways if isinstance(line, Line)]
     made += _polled(engine, [(row, line) for row, line in ready if row.attempt.reference])
     made += _recovered(engine, [(row, line) for row, line in ready if not row.attempt.reference])
@@ -85,7 +88,7 @@ def _note(engine: Engine, asked: Sequence[tuple[Distribution, Line]]) -> None:
     engine.reached({row.pair[1]: not line.closed.is_set() for row, line in asked})
 
 
-def _closed(engine: Engine, ended: Sequence[Distribution]) -> list[Step]:
+def _close(engine: Engine, ended: Sequence[Distribution]) -> None:
     """Complete the journal of what ended, and take it off the agenda."""
     engine.tell(ended)
-    return engine.take(closed(row) for row in ended)
+    engine.take(closed(row) for row in ended)

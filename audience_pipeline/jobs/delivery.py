@@ -160,7 +160,7 @@ def _tell(context: dg.OpExecutionContext, reports: "Iterable[Report]") -> None:
 def _by_month(reports: "Iterable[Report]") -> Mapping[int, Counter[str]]:
     counts: dict[int, Counter[str]] = {}
     for report in reports:
-        if report.month:
+        if report.month and report.changed:
             counts.setdefault(report.month, Counter())[report.outcome] += 1
     return counts
 
