@@ -36,35 +36,47 @@ class Completion(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What rows come to: those on the agenda, and completions."""
+    """What rows come to: those on the agenda, completions, and the places (user, month, key) of those that left it."""
 
     entries: list[Entry]
     completions: list[Completion]
+    left: list[tuple[str, int, str]]
 
 
-NOTHING = Work([], [])
+NOTHING = Work([], [], [])
 
 
-def work_of(table: Table, frame: pl.DataFrame) -> Work:
-    """Return the work in ``frame``, rows of ``table`` with their month; an archive has completions only."""
-    agenda = index_of(table).agenda
-    if agenda is None or frame.is_empty():
+def work_of(table: Table, rows: pl.DataFrame, leaving: pl.DataFrame | None = None) -> Work:
+    """Return the work in ``rows`` of ``table``, which have their month; an archive has completions only.
+
+    ``leaving`` has rows that may have been on the agenda; those that are not in ``rows``, or there no more, left it.
+    """
+    if index_of(table).agenda is None:
         return NOTHING
-    return Work(_entries(table, frame) if index_of(table) is table else [], _completions(table, frame))
+    entries = _entries(table, rows) if index_of(table) is table and not rows.is_empty() else []
+    completions = _completions(table, rows) if not rows.is_empty() else []
+    return Work(entries, completions, _left(table, leaving, {entry[0] for entry in entries}))
+
+
+def _left(table: Table, leaving: pl.DataFrame | None, staying: set[str]) -> list[tuple[str, int, str]]:
+    if leaving is None or index_of(table) is not table:
+        return []
+    places = leaving.select("user_id", MONTH, table.key).iter_rows()
+    return [(user, month, key) for user, month, key in places if key not in staying]
 
 
 def _entries(table: Table, frame: pl.DataFrame) -> list[Entry]:
     agenda = table.agenda
     if agenda is None:
         return []
-    is_open, later = pl.col("status").is_in(list(agenda.open)), _moment(agenda.later)
+    is_open, later = pl.col("status").is_in(list(agenda.open)), _moment(agenda.later, frame)
     wanted = frame.lazy().filter(is_open | later.is_not_null())
-    due = pl.max_horizontal("created_at", *map(_moment, agenda.due))
+    due = pl.max_horizontal("created_at", *(_moment(path, frame) for path in agenda.due))
     at = pl.when(is_open).then(due).otherwise(later)
     found = wanted.with_columns(at.alias("_at"), pl.max_horizontal(at, later).alias("_look_at"))
     moments = [pl.col(name).dt.epoch("ms") for name in ("_at", "_look_at")]
     columns = (table.key, "user_id", MONTH, "status", "audience_id", "platform_id")
-    return [Entry(*row) for row in found.select(*columns, *moments).collect(engine="in-memory").iter_rows()]
+    return list(map(Entry._make, found.select(*columns, *moments).collect(engine="in-memory").iter_rows()))
 
 
 def _completions(table: Table, frame: pl.DataFrame) -> list[Completion]:
@@ -74,10 +86,12 @@ def _completions(table: Table, frame: pl.DataFrame) -> list[Completion]:
     return [Completion(*row) for row in last.collect(engine="in-memory").iter_rows()]
 
 
-def _moment(path: str) -> pl.Expr:
-    """Return the moment at a dotted path, null where there is none."""
+def _moment(path: str, frame: pl.DataFrame) -> pl.Expr:
+    """Return the moment at a dotted path, null where there is none; JSON that no row of the frame has is not read."""
     column, _, member = path.partition(".")
     if not member:
         return pl.col(column)
+    if frame[column].null_count() == frame.height:
+        return pl.lit(None, pl.Datetime("ms"))
     text = pl.col(column).str.json_path_match(f"$.{member}").str.strip_suffix("Z")
     return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms")

@@ -1,12 +1,13 @@
-"""The agenda in the state: what each partition's rows want, replaced with the partition.
+"""The agenda in the state: what the rows of partitions want, written with them.
 
 Belongs here: its statements. Does not belong here: what puts a row on it (:mod:`audience_pipeline.storage.agenda`). It
-is written in the transaction that notes a partition's file, so it is never older than the file, whoever is killed.
+is written in the transaction that notes a partition's file, so it is never older than the file, whoever is killed; what
+a rewrite leaves as it is costs nothing.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from audience_pipeline.storage.agenda import Entry, Work
@@ -16,6 +17,9 @@ from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables import Table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = ", ".join(Entry._fields)
+_FORGET = "DELETE FROM agenda WHERE tbl = ? AND user_id = ? AND month = ? AND key = ?"
+_NOTE = f"INSERT OR REPLACE INTO agenda (tbl, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed names
 _COMPLETED = (
     "INSERT INTO completions (tbl, platform_id, audience_id, at, key) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (tbl, platform_id, audience_id) DO UPDATE SET at = excluded.at, key = excluded.key"
@@ -41,15 +45,17 @@ GROUP BY audience_id, platform_id ORDER BY audience_id, platform_id
 """
 
 
-def put(db: sqlite3.Connection, table: str, index: str, partitions: Iterable[Partition], work: Work) -> None:
-    """Note what the rows of partitions of ``table`` come to, whose keys are in ``index``."""
-    db.executemany(
-        "DELETE FROM agenda WHERE tbl = ? AND user_id = ? AND month = ?", [(table, *each) for each in partitions]
-    )
-    db.executemany(
-        "INSERT OR REPLACE INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [(table, *each) for each in work.entries]
-    )
+def put(db: sqlite3.Connection, table: str, index: str, work: Work) -> None:
+    """Note what changed rows of ``table``, whose keys are in ``index``, come to; of rows that left, nothing more."""
+    db.executemany(_FORGET, [(table, *place) for place in work.left])
+    db.executemany(_NOTE, [(table, *each) for each in work.entries])
     db.executemany(_COMPLETED, [(index, *each) for each in work.completions])
+
+
+def replace(db: sqlite3.Connection, table: str, index: str, partition: Partition, work: Work) -> None:
+    """Note what all rows of a partition come to, and nothing else of it."""
+    db.execute("DELETE FROM agenda WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
+    put(db, table, index, work)
 
 
 def due(
@@ -74,8 +80,7 @@ def pairs(state: Database, table: Table, platform_ids: Sequence[str], audience_i
 
 def entries(state: Database, table: Table, partition: Partition) -> list[Entry]:
     """Return what is on record of a partition, in the order of its keys."""
-    columns = ", ".join(Entry._fields)
-    sql = f"SELECT {columns} FROM agenda WHERE tbl = ? AND user_id = ? AND month = ? ORDER BY key"  # noqa: S608 - fixed names
+    sql = f"SELECT {_COLUMNS} FROM agenda WHERE tbl = ? AND user_id = ? AND month = ? ORDER BY key"  # noqa: S608 - fixed names
     return [Entry(*row) for row in state.rows(sql, (table.name, *partition))]
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from audience_pipeline.errors import CorruptionError, storage_errors
 from audience_pipeline.storage.agenda import work_of
 from audience_pipeline.storage.archives import index_of
-from audience_pipeline.storage.months import with_month
+from audience_pipeline.storage.months import MONTH, with_month
 from audience_pipeline.storage.parquet.files import Staging, read_files
 from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.locks import Locks
@@ -86,19 +86,31 @@ class Core:
     def replace(
         self,
         table: Table,
-        frame: pl.DataFrame,
+        kept: pl.DataFrame,
+        fresh: pl.DataFrame,
         *,
         positions: Mapping[str, int] | None = None,
         placed: Sequence[str] = (),
-        empty: Iterable[Partition] = (),
+        leaving: pl.DataFrame | None = None,
     ) -> dict[Partition, tuple[int, int]]:
-        """Replace held, pending partitions by the rows of ``frame`` (with its month) and note it in the index."""
+        """Replace held, pending partitions by rows that stay as they are and fresh ones, and note it in the index.
+
+        All have their month. ``leaving`` are rows that go, or that may end what was to be done about them; a partition
+        that has no others is emptied.
+        """
+        frame = pl.concat([kept, fresh.select(kept.columns)])
+        homes = frame.select("user_id", MONTH).unique()
+        empty = _homes(leaving.join(homes, on=["user_id", MONTH], how="anti")) if leaving is not None else []
         with Staging.opened(self.layout) as staging:
             sizes = staging.write(table, frame, empty)
             staging.publish()
-        work = work_of(table, frame)
+        work = work_of(table, fresh, leaving)
         self.state.commit(table.name, sizes, index_of(table).name, positions or {}, placed=placed, work=work)
         return sizes
+
+
+def _homes(rows: pl.DataFrame) -> list[Partition]:
+    return sorted(Partition(*home) for home in rows.select("user_id", MONTH).unique().iter_rows())
 
 
 def _lock_name(table: Table, partition: Partition) -> str:

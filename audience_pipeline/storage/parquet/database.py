@@ -41,7 +41,6 @@ CREATE TABLE agenda (
   PRIMARY KEY (tbl, user_id, month, key)
 ) WITHOUT ROWID;
 CREATE INDEX agenda_by_look ON agenda (tbl, look_at);
-CREATE INDEX agenda_by_pair ON agenda (tbl, platform_id, audience_id);
 CREATE TABLE completions (
   tbl TEXT NOT NULL, platform_id TEXT NOT NULL, audience_id TEXT NOT NULL, at INTEGER NOT NULL, key TEXT NOT NULL,
   PRIMARY KEY (tbl, platform_id, audience_id)

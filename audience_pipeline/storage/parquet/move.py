@@ -88,7 +88,7 @@ def _copy(core: Core, source: Table, target: Table, leaving: pl.DataFrame, put: 
     kept = present.join(arriving.select(target.key), on=target.key, how="anti")
     index = index_of(source)
     core.state.begin(target.name, homes, index.name, {}, core.clock())
-    core.replace(target, pl.concat([kept, arriving]), placed=arriving[target.key].to_list())
+    core.replace(target, kept, arriving, placed=arriving[target.key].to_list())
     copied = core.rows(target, homes).join(leaving.select(source.key), on=source.key, how="semi")
     if _digest(index, copied) != _digest(index, leaving):
         raise CorruptionError(
@@ -109,6 +109,5 @@ def _remove(core: Core, source: Table, stored: pl.DataFrame, leaving: pl.DataFra
     touched = leaving.select("user_id", MONTH).unique()
     kept = stored.join(leaving.select(source.key), on=source.key, how="anti")
     kept = kept.join(touched, on=["user_id", MONTH], how="semi")
-    remaining = {Partition(*place) for place in kept.select("user_id", MONTH).iter_rows()}
     core.state.begin(source.name, homes, index_of(source).name, {}, core.clock())
-    core.replace(source, kept, empty=sorted(homes - remaining))
+    core.replace(source, kept, kept.clear(), leaving=leaving)

@@ -83,7 +83,7 @@ def _index(state: State, table: Table, found: list[tuple[Path, Partition]]) -> N
             size = path.stat().st_size
             state.reindex(table.name, partition, index_of(table).name, keys.get(str(path), []), size)
         if index_of(table).agenda is not None and not rows.is_empty():
-            put(db, table.name, index_of(table).name, [], work_of(table, with_month(table, rows)))
+            put(db, table.name, index_of(table).name, work_of(table, with_month(table, rows)))
         if has_positions(table):
             note_stored(db, table, rows)
 

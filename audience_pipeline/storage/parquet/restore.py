@@ -66,8 +66,7 @@ def _write(core: Core, table: Table, chunk: pl.DataFrame, known: pl.DataFrame) -
         core.state.restore_keys(index, _plain(known))
     names = [*table.column_names, MONTH]
     positions = dict(known.select(_KEY, "position").iter_rows())
-    frame = pl.concat([stored.select(names), chunk.select(names)])
-    core.replace(table, frame, positions=positions, placed=list(positions))
+    core.replace(table, stored.select(names), chunk.select(names), positions=positions, placed=list(positions))
 
 
 def _plain(known: pl.DataFrame) -> list[tuple[str, str, int, bool, int, int]]:

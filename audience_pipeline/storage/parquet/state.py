@@ -103,7 +103,7 @@ class State(Database):
                 )
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
             db.execute("DELETE FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
-            agenda.put(db, table, index, [partition], NOTHING)
+            agenda.replace(db, table, index, partition, NOTHING)
 
     @staticmethod
     def _reserve(
@@ -143,7 +143,7 @@ class State(Database):
                 [(positions[key], index, key) for key in sorted(positions.keys() - placed)],
             )
             self.put_partitions(db, table, sizes)
-            agenda.put(db, table, index, sizes, work)
+            agenda.put(db, table, index, work)
             db.executemany(
                 "DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", [(table, *each) for each in sizes]
             )
@@ -179,7 +179,7 @@ class State(Database):
                 [(index, key, *partition, PLACED, archived) for key in keys],
             )
             self.put_partitions(db, table, {partition: (len(keys), size)})
-            agenda.put(db, table, index, [partition], work)
+            agenda.replace(db, table, index, partition, work)
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
 
     def partitions(
@@ -245,7 +245,7 @@ class State(Database):
             )
             db.execute("DELETE FROM partitions WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
-            agenda.put(db, table, index, [partition], NOTHING)
+            agenda.replace(db, table, index, partition, NOTHING)
 
     def drop_key(self, table: str, key: str) -> None:
         """Forget a key whose row is in no file."""

@@ -65,5 +65,5 @@ def _apply(
             kept = stored.filter(~pl.col(table.key).is_in(won))
             kept = kept.join(fresh.select("user_id", "_month").unique(), on=["user_id", "_month"], how="semi")
             core.state.begin(table.name, touched, index_of(table).name, {}, core.clock())
-            core.replace(table, pl.concat([kept, fresh]))
+            core.replace(table, kept, fresh, leaving=fresh)
     return won

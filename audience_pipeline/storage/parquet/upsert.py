@@ -162,8 +162,8 @@ def _write(
     kept = with_month(table, stored).join(written.select(table.key), on=table.key, how="anti")
     names = [*table.column_names, MONTH]
     kept = kept.join(written.select("user_id", MONTH).unique(), on=["user_id", MONTH], how="semi")
-    frame = pl.concat([kept.select(names), written.select(names)])
-    core.replace(table, frame, positions=positions, placed=written[table.key].to_list())
+    placed = written[table.key].to_list()
+    core.replace(table, kept.select(names), written.select(names), positions=positions, placed=placed)
 
 
 def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
