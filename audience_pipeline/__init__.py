@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from audience_pipeline.queries.sessions import open_session
     from audience_pipeline.storage import open_store
 
-__all__ = ["open_store"]
+__all__ = ["open_session", "open_store"]
 
-_HOMES = {"open_store": "audience_pipeline.storage"}
+_HOMES = {"open_session": "audience_pipeline.queries.sessions", "open_store": "audience_pipeline.storage"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each name has its own type, stated above for type checkers

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from audience_pipeline.assets.archive import archive_asset, overdue_check
 from audience_pipeline.assets.core import core_asset
 from audience_pipeline.assets.landed import landed_asset
 from audience_pipeline.assets.match_rates import match_rates_asset
@@ -16,7 +17,7 @@ from audience_pipeline.jobs import approve, deliver, follow, landing, refresh, r
 from audience_pipeline.partitions import monthly
 from audience_pipeline.policies import with_policies
 from audience_pipeline.resources import resources_for
-from audience_pipeline.schedules import refresh_schedule
+from audience_pipeline.schedules import archive, archive_schedule, refresh_schedule
 from audience_pipeline.sensors import automation_sensor, due_sensor, follow_sensor, landing_sensor
 from audience_pipeline.settings import Settings, load_settings
 from audience_pipeline.tables import SOURCES
@@ -31,10 +32,10 @@ def build_defs(settings: Settings, *, resources: Mapping[str, object] | None = N
     months = monthly(settings.first_month)
     assets = [asset for table in SOURCES for asset in (landed_asset(table, months), core_asset(table, months))]
     return dg.Definitions(
-        assets=[*with_policies(assets, settings), match_rates_asset(settings, months)],
-        asset_checks=[checks_of(table) for table in SOURCES],
-        jobs=[landing, approve, reject, deliver, follow, retry, withdraw, refresh],
-        schedules=[refresh_schedule],
+        assets=[*with_policies([*assets, archive_asset()], settings), match_rates_asset(settings, months)],
+        asset_checks=[*(checks_of(table) for table in SOURCES), overdue_check(settings)],
+        jobs=[landing, approve, reject, deliver, follow, retry, withdraw, refresh, archive],
+        schedules=[refresh_schedule, archive_schedule(settings)],
         sensors=[landing_sensor, automation_sensor(), due_sensor, follow_sensor],
         resources=resources_for(settings, resources or {}),
         # A run is two small steps: a process for each would take ten times as long as the work.

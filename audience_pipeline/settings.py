@@ -55,6 +55,13 @@ LoopbackUrl = Annotated[
         "an address on this machine such as 'http://127.0.0.1:9070', since credentials go there unencrypted",
     ),
 ]
+LoopbackHostPort = Annotated[
+    str,
+    _matching(
+        r"(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}",
+        "a host and a port of this machine such as '127.0.0.1:9080', since keys go there unencrypted",
+    ),
+]
 HostPort = Annotated[str, _matching(r"[^/\s:]+:\d+", "a host and a port such as '127.0.0.1:9060'")]
 
 
@@ -108,7 +115,9 @@ class Settings(BaseSettings):
     keyset_json: SecretStr | None = None
     """Content of the keyset, which then is used and the file is not; a secret, never printed."""
     kms_key_uri: KmsUri | None = None
-    """Key of a cloud key management service that wraps the keyset; unset means it is stored unwrapped."""
+    """Key of Google Cloud KMS that wraps the keyset; unset means it is stored unwrapped."""
+    kms_endpoint: LoopbackHostPort | None = None
+    """`host:port` of a stand-in for that service on this machine, called without credentials; unset means Google's."""
 
     require_approval: bool = True
     """Whether a distribution is sent only after an approval."""

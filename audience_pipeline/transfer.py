@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 
 from audience_pipeline.errors import ConflictError, CorruptionError, RefusedError
+from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import Query, TableStore
 from audience_pipeline.storage.months import month_text
 from audience_pipeline.storage.restoring import EMPTY, KEY_SCHEMA, LedgerLine, check_lines
@@ -83,6 +84,10 @@ class Transfer:
             parts += self._landed_parts(table, lines)
         return parts
 
+    def plan_again(self, parts: Sequence[Part], table: Table) -> list[Part]:
+        """Return the parts with those of one stored table compared again, for whoever wrote to it since."""
+        return [*self._stored_parts(table), *(part for part in parts if part.table != table.name)]
+
     def run(self, parts: Sequence[Part]) -> Iterator[Part]:
         """Copy the parts that are not done, yielding each when it is written; then compare the stores again.
 
@@ -140,19 +145,22 @@ class Transfer:
     def _copy_month(self, table: Table, part: Part, keys: pl.DataFrame) -> None:
         """Hand over the rows of a month that are missing, and all that the index says of it."""
         rows = _read(self._source, table, part.month)
-        if rows.num_rows != _placed(keys).height:
+        placed = _apart(table, rows, keys)[0].num_rows
+        if placed != _placed(keys).height:
             raise CorruptionError(
                 object=str(part),
-                found=f"{rows.num_rows} rows, and {_placed(keys).height} in the index of the source",
+                found=f"{placed} rows, and {_placed(keys).height} in the index of the source",
                 expected="an index that agrees with the rows",
                 remedy="Run `audience-pipeline verify --repair` on the source; and nobody may write to it meanwhile.",
             )
         here = _read(self._target, table, part.month) if part.begun else empty(table)
-        missing = _missing(table, part.month, rows, here)
+        missing, copies = _apart(table, _missing(table, part.month, rows, here), keys)
         own = pl.Series(missing.column(table.key))
         for portion in keys.iter_slices(ROWS_AT_ONCE):
             handed = missing.filter(own.is_in(portion["key"].implode()).to_arrow())
             self._target.restore(table, handed, portion.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        if copies.num_rows:
+            self._target.copy(table, copies)
 
     def _copy_landed(self, table: Table) -> None:
         """Hand over the lines of the ledger that differ, with the records of the files that are not there yet."""
@@ -168,6 +176,14 @@ class Transfer:
 
 def _read(store: TableStore, table: Table, month: int) -> pa.Table:
     return store.read(table, Query(months=(month, month)) if table.by_month else Query())
+
+
+def _apart(table: Table, rows: pa.Table, keys: pl.DataFrame) -> tuple[pa.Table, pa.Table]:
+    """Return an archive's rows apart from its copies of rows that are still live, whose keys it does not have."""
+    if index_of(table) is table:
+        return rows, rows.slice(0, 0)
+    own = pl.Series(rows.column(table.key)).is_in(_placed(keys)["key"].implode())
+    return rows.filter(own.to_arrow()), rows.filter((~own).to_arrow())
 
 
 def _missing(table: Table, month: int, rows: pa.Table, here: pa.Table) -> pa.Table:

@@ -11,6 +11,7 @@ from pathlib import Path
 from audience_pipeline.queries import PATTERNS
 from audience_pipeline.queries.dialects import bigquery_sql
 from audience_pipeline.queries.macros import catalog_sql
+from audience_pipeline.queries.sessions.vocabulary import BY_SUBJECT, TABLE_FUNCTIONS
 from audience_pipeline.settings import Settings, variable
 from audience_pipeline.tables.bigquery import KEPT, policies_file, table_file, views_file
 
@@ -24,6 +25,13 @@ def settings_page() -> str:
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join([*_SETTINGS_HEAD, *rows, ""])
+
+
+def functions_page() -> str:
+    """Render the page that lists what statements of a tenant session may call."""
+    parts = {**BY_SUBJECT, "functions that return rows": TABLE_FUNCTIONS}
+    listed = [f"- {subject}: {' '.join(f'`{name}`' for name in sorted(names))}" for subject, names in parts.items()]
+    return "\n".join([*_FUNCTIONS_HEAD, *listed, ""])
 
 
 def _default(value: object) -> str:
@@ -44,7 +52,16 @@ _SETTINGS_HEAD = (
     "|---|---|---|",
 )
 
+_FUNCTIONS_HEAD = (
+    "# Functions in a tenant session",
+    "",
+    "What a statement of `audience-pipeline sql --user-id` or `open_session` may call, under DuckDB's names; anything",
+    "else is refused. Derived from `audience_pipeline/queries/sessions/vocabulary.py` by `make derive`.",
+    "",
+)
+
 DERIVED: dict[str, Callable[[], str]] = {
+    "docs/session-functions.md": functions_page,
     "docs/settings.md": settings_page,
     "sql/bigquery/policies.sql": policies_file,
     "sql/bigquery/views.sql": views_file,

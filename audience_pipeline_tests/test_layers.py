@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"sandbox", "settings", "sqlfiles", "tables"}),
     frozenset({"security"}),
     frozenset({"storage"}),
-    frozenset({"delivery", "ingest", "queries", "retention", "transfer"}),
+    frozenset({"delivery", "ingest", "queries", "retention", "rotation", "transfer"}),
     ASSEMBLED_WITH_DAGSTER - {"definitions"},
     frozenset({"definitions"}),
     frozenset({"demo"}),

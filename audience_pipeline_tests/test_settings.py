@@ -33,6 +33,7 @@ def test_without_variables_every_setting_has_its_documented_default() -> None:
         "keyset": Path.home() / ".config/audience_pipeline/keyset.json",
         "keyset_json": None,
         "kms_key_uri": None,
+        "kms_endpoint": None,
         "require_approval": True,
         "trust_landed_approval": False,
         "approval_days": 30,

@@ -14,6 +14,8 @@ from bench.initial import initial, large
 from bench.measuring import Result
 from bench.patterns import by_id, patterns
 from bench.report import HEAD, PAGE, line, page
+from bench.retention import retention
+from bench.sessions import sessions
 from bench.upserts import growth, one_month, spread
 from bench.warehouse import bigquery
 from bench.workbench import Workbench
@@ -31,6 +33,8 @@ ROWS: dict[str, Callable[[Workbench], list[Result]]] = {
         growth,
         agenda,
         delivering,
+        retention,
+        sessions,
         ingest,
         importing,
         bigquery,

@@ -24,6 +24,7 @@ from audience_pipeline.cli import (
     quarantine,
     query,
     refresh,
+    retention,
     sandbox,
 )
 from audience_pipeline.errors import PipelineError
@@ -78,6 +79,7 @@ for _group in (
     approval,
     deliver,
     refresh,
+    retention,
     migration,
     copy,
     maintenance,

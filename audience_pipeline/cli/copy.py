@@ -47,7 +47,7 @@ def copy(
         if dry_run:
             _print(transfer.plan(), "to copy", output)
         else:
-            _print(_copied(transfer), "copied", output)
+            _print(_copied(transfer, places[0], target), "copied", output)
     if not dry_run and places[1].backend == "parquet":
         _write_catalog(places[1])
 
@@ -101,16 +101,39 @@ def _target(settings: "Settings", *, dry_run: bool) -> "Iterator[TableStore]":
             yield store
 
 
-def _copied(transfer: "Transfer") -> "list[Part]":
+def _copied(transfer: "Transfer", source: "Settings", target: str) -> "list[Part]":
     """Copy, telling each part on stderr; return all parts, those that were there already still as they were."""
+    from audience_pipeline.tables import AUDIT_LOG
+
     with transfer.exclusive():
         parts = transfer.plan()
+        if not all(part.done for part in parts):
+            _record_export(source, target)
+            parts = transfer.plan_again(parts, AUDIT_LOG)
         waiting = sum(not part.done for part in parts)
         typer.echo(f"{len(parts) - waiting} of {len(parts)} parts are there already.", err=True)
         for number, part in enumerate(transfer.run(parts), start=1):
             typer.echo(f"{part}: {part.rows:,} rows ({number} of {waiting})", err=True)
     typer.echo("Both stores hold the same.", err=True)
     return parts
+
+
+def _record_export(settings: "Settings", target: str) -> None:
+    """Have the audit log of the source tell each tenant that its rows are copied, where it can be written."""
+    from datetime import UTC, datetime
+
+    from audience_pipeline.errors import StorageError
+    from audience_pipeline.storage import open_store
+    from audience_pipeline.storage.audit import Entry, account, record
+    from audience_pipeline.tables import STORED
+
+    try:
+        with open_store(settings) as store:
+            users = sorted({home.user_id for table in STORED for home in store.homes(table)})
+            now, by = datetime.now(UTC), account()
+            record(store, (Entry(user, now, "export", by, f"copy to {target}") for user in users))
+    except StorageError as error:
+        typer.echo(f"The audit log does not tell of this copy: {error}", err=True)
 
 
 def _print(parts: "list[Part]", state: str, output: OutputFormat) -> None:

@@ -14,7 +14,7 @@ from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
 
 if TYPE_CHECKING:
     from audience_pipeline.settings import Settings
-    from audience_pipeline.storage.contract import Finding
+    from audience_pipeline.storage.contract import Finding, TableStore
 
 
 def register(app: typer.Typer) -> None:
@@ -29,8 +29,8 @@ def verify(
 ) -> None:
     """Prove the store's invariants; exit 1 if one is broken.
 
-    Types, places, keys, state and references are checked, and waiting files for secrets in plaintext. Leftover
-    temporary files are listed and break nothing.
+    Types, places, keys, state and references are checked, the archive against its manifest, and waiting files for
+    secrets in plaintext. Leftover temporary files are listed and break nothing.
     """
     from audience_pipeline.settings import load_settings
 
@@ -54,10 +54,22 @@ def _verified(settings: "Settings", *, repair: bool) -> "list[Finding]":
         require_directory(settings.data_dir)
     with open_store(settings, reading=not repair) as store:
         findings = store.verify(repair=repair)
-    if not repair or STATE_DAMAGE not in {finding.kind for finding in findings}:
+        if STATE_DAMAGE not in {finding.kind for finding in findings}:
+            return [*findings, *_archive(store, repair=repair)]
+    if not repair:
         return findings
     with open_store(settings) as store:
-        return [*(replace(finding, repaired=True) for finding in findings), *store.verify(repair=True)]
+        mended = (replace(finding, repaired=True) for finding in findings)
+        return [*mended, *store.verify(repair=True), *_archive(store, repair=True)]
+
+
+def _archive(store: "TableStore", *, repair: bool) -> "list[Finding]":
+    """Hold the archive against its manifest."""
+    from datetime import UTC, datetime
+
+    from audience_pipeline.retention.verifying import verify
+
+    return verify(store, lambda: datetime.now(UTC), repair=repair)
 
 
 def _plaintext(landing_dir: Path) -> "Iterator[Finding]":

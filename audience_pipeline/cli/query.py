@@ -10,7 +10,6 @@ import typer
 
 from audience_pipeline.cli.arguments import moment
 from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
-from audience_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,19 +69,25 @@ def sql(
     statement: Annotated[
         str, typer.Argument(metavar="STATEMENT", help="One SELECT; in DuckDB also DESCRIBE, SHOW, SUMMARIZE, EXPLAIN.")
     ],
-    user_id: Annotated[str | None, typer.Option(help="Not in this version: a session sealed to one user.")] = None,
+    user_id: Annotated[str | None, typer.Option(help="In a session that is sealed to this user's rows.")] = None,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Run a SELECT over all users' tables.
+    """Run a SELECT over all users' tables, or over those of one user.
 
     Dialect and views are those of the backend: DuckDB's with the catalog, or BigQuery's (docs/analysts.md).
     """
     from audience_pipeline.settings import load_settings
 
-    if user_id is not None:
-        raise _not_sealed(user_id)
-    rows, json_columns = _read(load_settings(), statement)
+    settings = load_settings()
+    rows, json_columns = _read(settings, statement) if user_id is None else _sealed(settings, user_id, statement)
     print_rows(rows, output, json_columns)
+
+
+def _sealed(settings: "Settings", user_id: str, statement: str) -> "tuple[pa.Table, frozenset[str]]":
+    from audience_pipeline.queries.sessions import open_session
+
+    with open_session(user_id, settings) as session:
+        return session.read(statement)
 
 
 def _read(settings: "Settings", statement: str) -> "tuple[pa.Table, frozenset[str]]":
@@ -92,12 +97,3 @@ def _read(settings: "Settings", statement: str) -> "tuple[pa.Table, frozenset[st
     if settings.backend == "bigquery":
         return warehouse_statements.read(settings, statement)
     return statements.read(settings.data_dir, statement)
-
-
-def _not_sealed(user_id: str) -> UsageError:
-    return UsageError(
-        f"--user-id {user_id}",
-        found="a user",
-        expected="none: this version has no sessions that are sealed to one user",
-        remedy="Leave it out and filter by user_id, which keeps nothing from anyone, or use `query`.",
-    )

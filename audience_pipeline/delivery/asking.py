@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeAlias
 
 from audience_pipeline.delivery.connectors.contract import (
@@ -161,8 +160,3 @@ def poll(line: Line, reference: str) -> Report | ConnectorError:
         return RetryableError(
             reference, code="connector_fault", found=f"a connector that failed, {type(error).__name__}"
         )
-
-
-def has_time(until: datetime, clock: Callable[[], datetime], seconds: float) -> bool:
-    """Return whether a call that may take ``seconds`` to answer ends before ``until``."""
-    return (until - clock()).total_seconds() > seconds

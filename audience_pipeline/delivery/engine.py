@@ -17,6 +17,7 @@ from audience_pipeline.delivery.connectors.registry import Connectors
 from audience_pipeline.delivery.distribution import Distribution, Row, by_key
 from audience_pipeline.delivery.journal import Event, append, events_of
 from audience_pipeline.delivery.lifecycle import By, Step
+from audience_pipeline.errors import RefusedError
 from audience_pipeline.security import Keyset, open_credentials
 from audience_pipeline.settings import Settings
 from audience_pipeline.storage.contract import Change, TableStore
@@ -32,7 +33,7 @@ _ENOUGH = 30
 class Engine:
     """One worker's means; threads may share it for asking platforms, not for making steps.
 
-    ``keyset`` opens credentials, and is fetched when the first are needed. ``limits`` None sends as fast as it can.
+    ``keyset`` gives the keyset as it is now, each time credentials are opened. ``limits`` None sends as fast as it can.
     """
 
     store: TableStore
@@ -57,8 +58,15 @@ class Engine:
         steps = list(steps)
         won = set(self.store.transition(DISTRIBUTIONS, [step.change for step in steps]).won) if steps else set()
         made = [step for step in steps if step.before.id in won]
-        self.tell(row for step in made for row in (step.before, step.after))
+        late = self._archived(step for step in steps if step.before.id not in won)
+        self.tell(row for step in [*made, *late] for row in (step.before, step.after))
         return made
+
+    def _archived(self, steps: Iterable[Step]) -> list[Step]:
+        """Return the steps that came too late for their rows, which are archived: only the journal is told of them."""
+        lost = {step.before.id: step for step in steps}
+        places = self.store.placements(DISTRIBUTIONS, list(lost)) if lost else {}
+        return [step for key, step in lost.items() if key in places and places[key].archived]
 
     def tell(self, rows: Iterable[Distribution]) -> None:
         """Append the events of rows as they are; those this worker appended before are left out."""
@@ -71,9 +79,21 @@ class Engine:
     def credentials(self, platform: Row) -> OpenedCredentials:
         """Return a platform's credentials, opened.
 
+        A key rotation may reseal and retire between reading the row and reading the keyset, so a row that does not open
+        is read once more.
+
         Raises:
             RefusedError: they are not sealed for it under an enabled key.
         """
+        try:
+            return self._opened(platform)
+        except RefusedError:
+            now = by_key(self.store, PLATFORMS, [platform["platform_id"]]).get(platform["platform_id"])
+            if now is None or now["credentials"] == platform["credentials"]:
+                raise
+            return self._opened(now)
+
+    def _opened(self, platform: Row) -> OpenedCredentials:
         sealed = msgspec.json.decode(platform["credentials"] or "{}")
         owner = {"user_id": platform["user_id"], "platform_id": platform["platform_id"]}
         secrets = open_credentials(sealed, **owner, keyset=self.keyset()) if sealed else {}
@@ -108,6 +128,10 @@ class Engine:
     def lease_until(self) -> datetime:
         """Return until when a claim made now holds."""
         return self.clock() + timedelta(seconds=self.settings.lease_seconds)
+
+    def has_time(self, until: datetime) -> bool:
+        """Return whether a call that begins now ends before a lease does."""
+        return (until - self.clock()).total_seconds() > self.settings.platform_timeout_seconds
 
 
 def _doubled(seconds: float, times: int, longest: float) -> float:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from audience_pipeline.delivery.distribution import Distribution
 from audience_pipeline.ingest.moments import millis
+from audience_pipeline.storage.audit import Action, Entry, record
 from audience_pipeline.storage.contract import TableStore
 from audience_pipeline.tables import DISTRIBUTION_EVENTS
 from audience_pipeline.tables.arrow import arrow_schema
@@ -29,6 +30,7 @@ _OF_DECISIONS = (
     "approval_standing",
     "approval_verified",
 )
+_DECISIONS: dict[str, Action] = {"approved": "approve", "approval_rejected": "reject"}
 _NAMESPACE = UUID("8f1d6f0e-6a0e-5a53-9a2c-3d0b5a8f2c11")
 
 
@@ -106,10 +108,22 @@ def decision_event(row: Distribution) -> Event | None:
 
 
 def append(store: TableStore, events: Iterable[Event]) -> None:
-    """Append events; those that are there already stay as they are."""
-    rows = [_row(event) for event in events]
-    if rows:
+    """Append events, and entries of the audit log for decisions and attempts; those that are there stay as they are."""
+    events = list(events)
+    if events:
+        rows = [_row(event) for event in events]
         store.upsert(DISTRIBUTION_EVENTS, pa.Table.from_pylist(rows, schema=arrow_schema(DISTRIBUTION_EVENTS)))
+        record(store, (entry for event in events if (entry := _audited(event)) is not None))
+
+
+def _audited(event: Event) -> Entry | None:
+    """Return the entry of the audit log that follows from an event, if one does."""
+    begun = (event.from_status, event.to_status) == ("scheduled", "processing")
+    action: Action | None = "deliver" if begun else _DECISIONS.get(event.reason)
+    if action is None:
+        return None
+    details = {"event_id": event.id, **({"attempt": event.attempt} if begun else {})}
+    return Entry(event.user_id, event.at, action, event.actor, event.distribution_id, details)
 
 
 def _row(event: Event) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Belongs here: putting its parts together. Does not belong here: the parts.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
+from functools import partial
 
 from audience_pipeline.delivery.connectors.registry import Connectors
 from audience_pipeline.delivery.engine import Engine
@@ -19,7 +19,7 @@ def engine_of(
     settings: Settings, store: TableStore, connectors: Connectors, clock: Callable[[], datetime], actor: str
 ) -> Engine:
     """Return an engine that works as ``actor`` over connectors that are open."""
-    return Engine(store, settings, connectors, cache(lambda: configured_keyset(settings)), clock, actor)
+    return Engine(store, settings, connectors, partial(configured_keyset, settings), clock, actor)
 
 
 @contextmanager

@@ -10,11 +10,12 @@ by the thread that claimed, which renews the leases of those still under way.
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import uuid4
 
 import msgspec
 
-from audience_pipeline.delivery.asking import Line, Outcome, has_time, submit
+from audience_pipeline.delivery.asking import Line, Outcome, submit
 from audience_pipeline.delivery.cases import Case, cases_of, distributions
 from audience_pipeline.delivery.distribution import Distribution
 from audience_pipeline.delivery.engine import Engine
@@ -38,13 +39,14 @@ THREADS = 16
 """Calls under way at once; platforms answer slower than we ask."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Mission:
-    """A distribution that is to be sent: its row as claimed, what is sent, and the way there."""
+    """A distribution that is to be sent: its row as claimed, what is sent, the way there, and until when it is ours."""
 
     row: Distribution
     ready: Ready
     line: Line
+    until: datetime
 
 
 def send(engine: Engine, keys: Sequence[str]) -> list[Step]:
@@ -56,7 +58,7 @@ def send(engine: Engine, keys: Sequence[str]) -> list[Step]:
     steps: list[Step] = []
     for case in cases_of(engine.store, rows, Quarantine(engine.settings.quarantine_dir)):
         found = _judged(engine, judge, lines, case)
-        steps.append(found if isinstance(found, Step) else _claim(engine, found.ready))
+        steps.append(found if isinstance(found, Step) else _claim(engine, found.ready, found.until))
         if isinstance(found, _Mission):
             missions[case.distribution.id] = found
     made = {step.after.id: step for step in engine.take(steps)}
@@ -74,15 +76,15 @@ def _judged(engine: Engine, judge: Judge, lines: Lines, case: Case) -> _Mission 
     if isinstance(judgement, Ready):
         way = lines.to(case, judgement.connector)
         if isinstance(way, Line):
-            return _Mission(row, judgement, way)
+            return _Mission(row, judgement, way, engine.lease_until())
         judgement = way
     return held(row, judgement.reason, judgement.detail, engine.look_at(), engine.by())
 
 
-def _claim(engine: Engine, ready: Ready) -> Step:
+def _claim(engine: Engine, ready: Ready, until: datetime) -> Step:
     claim = Claim(
         token=uuid4().hex,
-        until=engine.lease_until(),
+        until=until,
         digest=ready.prepared.digest,
         sent=ready.sent,
         total_size=sum(ready.case.sizes.values()),
@@ -112,9 +114,8 @@ def _sent(engine: Engine, missions: Sequence[_Mission]) -> list[Step]:
 
 
 def _call(engine: Engine, mission: _Mission) -> Outcome:
-    until, needed = engine.lease_until(), engine.settings.platform_timeout_seconds
     payload, key = mission.ready.prepared.payload, idempotency_key(mission.row)
-    return submit(mission.line, payload, key, lambda: has_time(until, engine.clock, needed))
+    return submit(mission.line, payload, key, lambda: engine.has_time(mission.until))
 
 
 def _recorded(engine: Engine, outcomes: Sequence[tuple[_Mission, Outcome]]) -> list[Step]:
@@ -123,8 +124,10 @@ def _recorded(engine: Engine, outcomes: Sequence[tuple[_Mission, Outcome]]) -> l
 
 
 def _renew(engine: Engine, pending: "dict[Future[Outcome], _Mission]") -> None:
-    """Hold on to what is still under way; what somebody else took over is left to them once its answer is here."""
-    made = engine.take(extended(mission.row, engine.lease_until(), engine.by()) for mission in pending.values())
+    """Hold on to what is still under way; what somebody else took over is left to them, and not begun."""
+    until = engine.lease_until()
+    made = engine.take(extended(mission.row, until, engine.by()) for mission in pending.values())
     fresh = {step.after.id: step.after for step in made}
-    for future, mission in pending.items():
-        pending[future] = replace(mission, row=fresh.get(mission.row.id, mission.row))
+    for mission in pending.values():
+        mission.row = fresh.get(mission.row.id, mission.row)
+        mission.until = until if mission.row.id in fresh else engine.clock()

@@ -39,10 +39,10 @@ class Loop:
 
     def generate(self) -> list[Path]:
         """Write the world's records to the landing directory, credentials sealed, and a few broken ones beside them."""
-        from audience_pipeline.security.keyset import load_keyset  # noqa: PLC0415 - a demo's help needs none of it
+        from audience_pipeline.ingest.secrets import configured_keyset  # noqa: PLC0415 - a demo's help needs none of it
         from audience_pipeline.security.sealing import seal_platform  # noqa: PLC0415 - the same
 
-        keyset = load_keyset(path=self._settings.keyset, json=None, data_dir=self._settings.data_dir)
+        keyset = configured_keyset(self._settings)
 
         def sealed(record: Record) -> Record:
             return seal_platform(record, keyset)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from audience_pipeline.ingest.files import LandedFile, Landing
 from audience_pipeline.ingest.fold import fold
-from audience_pipeline.ingest.quarantine import quarantine_refusals
+from audience_pipeline.ingest.late import quarantine_refusals
 from audience_pipeline.storage.contract import TableStore, UpsertResult
 from audience_pipeline.storage.ledger import LedgerEntry
 from audience_pipeline.tables import TABLES, Table

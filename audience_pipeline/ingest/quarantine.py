@@ -6,28 +6,22 @@ One SQLite file, so that an entry is there whole or not at all (WAL, every commi
 same line refused again, in whatever file, raises its count. Secrets never get here (:mod:`.secrets`).
 """
 
-import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from audience_pipeline.errors import CorruptionError, StorageError, UsageError, storage_errors
 from audience_pipeline.ingest.chunks import RefusedLine
 from audience_pipeline.ingest.moments import iso
-from audience_pipeline.settings import Settings
-from audience_pipeline.storage.contract import Refusal
-from audience_pipeline.tables import TABLES, LogicalType, Problem, Table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from audience_pipeline.tables import TABLES, Problem, Table
 
 FILE_NAME = "quarantine.sqlite"
 _LONGEST_KEY = 100
@@ -97,6 +91,30 @@ class Quarantine:
         known = [(entry.table, entry.digest, entry.seen) for entry in entries]
         with self._writing() as db:
             db.executemany("DELETE FROM entries WHERE tbl = ? AND digest = ? AND seen = ?", known)
+
+    def records(self, table: str) -> Iterator[bytes]:
+        """Yield the records of a table that were kept."""
+        if self.path.exists():
+            with self._opened() as db:
+                for (found,) in db.execute("SELECT record FROM entries WHERE tbl = ? AND record IS NOT NULL", (table,)):
+                    yield found
+
+    def rewrite(self, table: str, change: Callable[[bytes], bytes]) -> int:
+        """Replace kept records of a table by what ``change`` makes of them, all or none; return how many it changed.
+
+        An entry's digest stays that of the record as it was sent.
+        """
+        if not self.path.exists():
+            return 0
+        changed = 0
+        with self._writing() as db:
+            kept = "SELECT digest, record FROM entries WHERE tbl = ? AND record IS NOT NULL"
+            for digest, found in db.execute(kept, (table,)).fetchall():
+                if (fresh := change(found)) != found:
+                    values = (fresh, table, digest)
+                    db.execute("UPDATE entries SET record = ? WHERE tbl = ? AND digest = ?", values)
+                    changed += 1
+        return changed
 
     def entries(self, table: str | None = None) -> list[Entry]:
         """Return all entries, of one table if given, oldest first."""
@@ -195,35 +213,6 @@ class Quarantine:
             raise CorruptionError(
                 self.path, found=str(error), expected="a sound quarantine database", remedy=remedy
             ) from error
-
-
-def quarantine_refusals(
-    settings: Settings, table: Table, rows: "pa.Table", refusals: Sequence[Refusal], now: datetime
-) -> None:
-    """Keep rows that an upsert refused, written as records again; ``rows`` is the frame the refusals count in."""
-    refused = []
-    for refusal in refusals:
-        record = record_of(table, rows.slice(refusal.row, 1).to_pylist()[0])
-        digest = hashlib.sha256(record).hexdigest()
-        refused.append(RefusedLine(0, 0, len(record), digest, (refusal.problem,), record))
-    Quarantine(settings.quarantine_dir).put(table.name, f"landed_{table.name}", refused, now)
-
-
-def record_of(table: Table, row: Mapping[str, Any]) -> bytes:
-    """Return a row as the record it would land as: nested JSON, times with Z, absent members left out."""
-    record: dict[str, Any] = {}
-    for column in table.columns:
-        value = row[column.name]
-        if value is None:
-            continue
-        match column.type:
-            case LogicalType.JSON:
-                record[column.name] = msgspec.Raw(value.encode())
-            case LogicalType.TIMESTAMP:
-                record[column.name] = iso(value.replace(tzinfo=UTC))
-            case _:
-                record[column.name] = value
-    return msgspec.json.encode(record)
 
 
 def _parameters(table: str, file: str, refused: RefusedLine, now: datetime) -> dict[str, Any]:

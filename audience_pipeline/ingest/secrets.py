@@ -18,6 +18,7 @@ import msgspec
 from audience_pipeline.ingest.wire import wire_type
 from audience_pipeline.security.checking import is_plaintext
 from audience_pipeline.security.keyset import Keyset, load_keyset
+from audience_pipeline.security.kms import GoogleKms
 from audience_pipeline.security.sealing import SECRET_FIELDS, is_sealed
 from audience_pipeline.tables import SOURCES, Table
 
@@ -35,7 +36,13 @@ def configured_keyset(settings: "Settings") -> Keyset:
         StorageError: it cannot be read or made.
     """
     content = settings.keyset_json.get_secret_value() if settings.keyset_json is not None else None
-    return load_keyset(path=settings.keyset, json=content, data_dir=settings.data_dir)
+    service = configured_service(settings)
+    return load_keyset(path=settings.keyset, json=content, data_dir=settings.data_dir, service=service)
+
+
+def configured_service(settings: "Settings") -> GoogleKms | None:
+    """Return the key that wraps the keyset, if the settings name one."""
+    return GoogleKms(settings.kms_key_uri, settings.kms_endpoint) if settings.kms_key_uri is not None else None
 
 
 def has_secrets(table: Table) -> bool:

@@ -84,7 +84,7 @@ class TableIOManager(dg.IOManager):
         """
         result = declared.upsert(self._store, table, rows)
         if result.refused:
-            from audience_pipeline.ingest.quarantine import quarantine_refusals  # noqa: PLC0415 - rarely needed
+            from audience_pipeline.ingest.late import quarantine_refusals  # noqa: PLC0415 - rarely needed
 
             quarantine_refusals(self._settings, table, rows, result.refused, self._clock())
             context.add_output_metadata(refusal_metadata(result.refused))

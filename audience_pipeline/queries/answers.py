@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 class Reader(Protocol):
     """Who finds the rows of a question that was checked."""
 
-    def rows(
-        self, pattern: AccessPattern, arguments: Mapping[str, Any], live: Table | None, archive: Table | None
-    ) -> "pa.Table":
-        """Return the rows a pattern finds in a table, in its archive, or in both, in the documented types."""
+    def rows(self, pattern: AccessPattern, arguments: Mapping[str, Any], archive: Table | None) -> "pa.Table":
+        """Return the rows a pattern finds in its table, or also in an archive of it, in the documented types."""
 
     def count(self, pattern: AccessPattern, arguments: Mapping[str, Any], archive: Table) -> int:
-        """Return how many rows a pattern finds in an archive."""
+        """Return how many more rows a pattern finds in an archive."""
 
 
 def run(store: "QueryStore", name: str, *, include_archive: bool = False, **parameters: Any) -> "pa.Table":  # noqa: ANN401 - each parameter has its own type
@@ -53,7 +51,7 @@ def run(store: "QueryStore", name: str, *, include_archive: bool = False, **para
     pattern = pattern_named(name)
     arguments = pattern.arguments(parameters)
     archive = _archive(pattern) if include_archive else None
-    return _reader(store).rows(pattern, arguments, pattern.table, archive)
+    return _reader(store).rows(pattern, arguments, archive)
 
 
 def count_archived(store: "QueryStore", name: str, **parameters: Any) -> int:  # noqa: ANN401 - as for run

@@ -46,11 +46,9 @@ class FileReader:
 
     store: FileStore
 
-    def rows(
-        self, pattern: AccessPattern, arguments: Mapping[str, Any], live: Table | None, archive: Table | None
-    ) -> pa.Table:
-        """Return the rows a pattern finds in a table, in its archive, or in both."""
-        files = self._files(live, arguments) if live else []
+    def rows(self, pattern: AccessPattern, arguments: Mapping[str, Any], archive: Table | None) -> pa.Table:
+        """Return the rows a pattern finds in its table, or also in an archive of it."""
+        files = self._files(pattern.table, arguments)
         archived = self._files(archive, arguments) if archive else []
         schema = _schema(pattern.name)
         if not files and not archived:
@@ -62,8 +60,9 @@ class FileReader:
         return found.cast(schema)
 
     def count(self, pattern: AccessPattern, arguments: Mapping[str, Any], archive: Table) -> int:
-        """Return how many rows a pattern finds in an archive."""
-        return len(self.rows(pattern, arguments, None, archive))
+        """Return how many more rows a pattern finds with the archive; a row on its way there is in both tables."""
+        found = [self.rows(pattern, arguments, each).num_rows for each in (archive, None)]
+        return int(found[0] - found[1])
 
     def _files(self, table: Table, arguments: Mapping[str, Any]) -> list[str]:
         """Return the files that can hold an answer: of one user since one month, or of one key."""
@@ -100,7 +99,7 @@ def _statement(name: str, *, with_archive: bool) -> duckdb.Statement:
 
 
 _LIVE = "SELECT {columns} FROM read_parquet($files, hive_partitioning = false)"
-# A row being moved is for an instant in both files; the live one counts.
+# A row on its way to the archive is in both files; the live one counts.
 _LIVE_AND_ARCHIVED = """
 SELECT DISTINCT ON ({key}) {columns} FROM (
   SELECT *, FALSE AS is_archived FROM read_parquet($files, hive_partitioning = false, allow_empty = true)

@@ -10,7 +10,7 @@ under a name. `audience_detail` knows no user, so it looks through all of them u
 import re
 
 from audience_pipeline.queries.patterns import PATTERNS, AccessPattern
-from audience_pipeline.tables.duckdb import DATA, ROOT, commented, path_below, reader, views
+from audience_pipeline.tables.duckdb import DATA, commented, paths, reader, views
 
 ARGUMENTS = {"user_id": "for_user", "audience_id": "for_audience", "since": "since", "limit": "max_rows"}
 """What a macro calls a pattern's parameter: not like a column, which it would hide, and not like a keyword."""
@@ -49,5 +49,4 @@ def _arguments(pattern: AccessPattern) -> list[str]:
 def _path(pattern: AccessPattern) -> str:
     """Return the SQL expression of the paths a macro reads."""
     user = "url_encode(for_user)" if "user_id" in pattern.needs else "coalesce(url_encode(owner), '*')"
-    before, after = path_below(pattern.table, "*").split("*", maxsplit=1)
-    return f"{ROOT} || '/{before}' || {user} || '{after}'"
+    return paths(pattern.table, user)

@@ -4,9 +4,7 @@ Belongs here: running one statement that cannot write, cannot load code and cann
 directory. Does not belong here: isolation of users from each other; every row of every user is in reach.
 """
 
-import itertools
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +12,13 @@ import duckdb
 
 from audience_pipeline.errors import StorageError, UsageError
 from audience_pipeline.queries.catalog import usable_catalog, without_wildcards
+from audience_pipeline.queries.relations import rows_of
+from audience_pipeline.storage.parquet.calm import undisturbed
 from audience_pipeline.storage.parquet.opening import require_directory
 from audience_pipeline.tables.duckdb import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from duckdb.sqltypes import DuckDBPyType
-
-_WITHOUT_ARROW = {"bit", "uhugeint", "bignum", "time with time zone", "time_ns", "variant", "geometry"}
-_NESTED = {"list", "array", "struct", "map", "union"}
 
 # Nothing a comment or a quoted text could hide in, so that what remains is what DuckDB takes for the statement.
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s*ANALYZE\b)?(\s*\([\w\s,]*\))?", re.IGNORECASE)
@@ -37,43 +33,17 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
 
     Raises:
         UsageError: the statement is not one, not read-only, or DuckDB refuses it; or there is no data directory.
+        ConflictError: files were replaced again and again while they were read.
         StorageError: a file could not be read, or the catalog not written.
     """
     require_directory(data_dir)
     with usable_catalog(data_dir) as catalog, duckdb.connect(catalog, read_only=True) as connection:
         _confine(connection, data_dir)
         try:
-            found = connection.sql(_only_read(connection, statement))
-            names, kinds = _distinct(found.columns), found.types
-            json_columns = frozenset(name for name, kind in zip(names, kinds, strict=True) if str(kind) == "JSON")
-            return _expressible(found, kinds).to_arrow_table().rename_columns(names), json_columns
+            text = _only_read(connection, statement)
+            return undisturbed(data_dir, lambda: rows_of(connection.sql(text)))
         except duckdb.Error as error:
             raise _explained(error, data_dir) from error
-
-
-def _expressible(found: duckdb.DuckDBPyRelation, kinds: Sequence["DuckDBPyType"]) -> duckdb.DuckDBPyRelation:
-    """Cast columns to text that Arrow would round, cut or show as bytes."""
-    odd = [_is_odd(kind) for kind in kinds]
-    if not any(odd):
-        return found
-    return found.project(", ".join(f"CAST(#{n} AS VARCHAR)" if cast else f"#{n}" for n, cast in enumerate(odd, 1)))
-
-
-def _is_odd(kind: "DuckDBPyType") -> bool:
-    """Return whether Arrow has no type for ``kind`` or for something in it."""
-    parts = [part for _, part in kind.children if not isinstance(part, int | list)] if kind.id in _NESTED else []
-    return kind.id in _WITHOUT_ARROW or any(map(_is_odd, parts))
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Number the names that were there before, as DuckDB does in a subquery."""
-    taken = set(names)
-    found: list[str] = []
-    for name in names:
-        free = (f"{name}_{number}" for number in itertools.count(1) if f"{name}_{number}" not in taken)
-        found.append(name if name not in found else next(free))
-        taken.add(found[-1])
-    return found
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:

@@ -43,19 +43,18 @@ class WarehouseReader:
 
     store: WarehouseStore
 
-    def rows(
-        self, pattern: AccessPattern, arguments: Mapping[str, Any], live: Table | None, archive: Table | None
-    ) -> pa.Table:
-        """Return the rows a pattern finds in a table, in its archive, or in both."""
+    def rows(self, pattern: AccessPattern, arguments: Mapping[str, Any], archive: Table | None) -> pa.Table:
+        """Return the rows a pattern finds in its table, or also in an archive of it."""
         place = self._place(pattern.table, arguments)
         if place is None:
             return without_rows(pa.schema([arrow_schema(pattern.table).field(name) for name in pattern.columns]))
-        found = self._run(pattern, self._statement(pattern, live, archive), {**arguments, **place})
+        text = self._statement(pattern, [pattern.table, *([archive] if archive else [])])
+        found = self._run(pattern, text, {**arguments, **place})
         return typed(pattern.table, pattern.columns, found.arrow())
 
     def count(self, pattern: AccessPattern, arguments: Mapping[str, Any], archive: Table) -> int:
-        """Return how many rows a pattern finds in an archive; of their columns only those it compares are read."""
-        text = f"SELECT COUNT(*) AS n FROM (\n{self._statement(pattern, None, archive)})"  # noqa: S608 - declared names
+        """Return how many more rows a pattern finds in an archive, reading only the columns it compares."""
+        text = f"SELECT COUNT(*) AS n FROM (\n{self._statement(pattern, [archive])})"  # noqa: S608 - declared names
         return int(self._run(pattern, text, arguments).arrow()["n"][0].as_py())
 
     def _place(self, table: Table, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -65,9 +64,9 @@ class WarehouseReader:
         places = self.store.placements(table, [arguments[table.key]]).values()
         return next(({"owner": place.user_id, **bounds(table, (place.month, place.month))} for place in places), None)
 
-    def _statement(self, pattern: AccessPattern, live: Table | None, archive: Table | None) -> str:
+    def _statement(self, pattern: AccessPattern, tables: Sequence[Table]) -> str:
         dataset = f"{self.store.warehouse.project}.{self.store.warehouse.dataset}"
-        return statement(dataset, pattern, [table for table in (live, archive) if table])
+        return statement(dataset, pattern, tables)
 
     def _run(self, pattern: AccessPattern, text: str, parameters: Mapping[str, Any]) -> Result:
         table = f"table {pattern.table.name}"
@@ -84,4 +83,8 @@ def statement(dataset: str, pattern: AccessPattern, tables: Sequence[Table]) -> 
 def _relation(dataset: str, pattern: AccessPattern, table: Table) -> str:
     columns = ", ".join(output(table.by_name[name]) for name in pattern.columns)
     narrowed = "" if "user_id" in pattern.needs else f"\nWHERE stored.user_id = @owner{within(table, 'stored')}"
+    if table is not pattern.table:
+        # A row on its way to the archive is in both tables, and lives in the live one.
+        live = f"SELECT {table.key} FROM `{dataset}.{pattern.table.name}` WHERE user_id = @user_id"  # noqa: S608 - declared names
+        narrowed = f"\nWHERE stored.{table.key} NOT IN ({live})"
     return f"SELECT {columns}\nFROM `{dataset}.{table.name}` AS stored{narrowed}"

@@ -1,17 +1,19 @@
 """The file a keyset is kept in: found or made once, private, never among the data.
 
-Belongs here: paths, modes, the race of two processes to make the file. Does not belong here: what the bytes mean.
+Belongs here: paths, modes, the race of two processes to make the file, replacing it. Does not belong here: what the
+bytes mean.
 """
 
 import contextlib
+import fcntl
 import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from audience_pipeline.errors import SettingsError, storage_errors
+from audience_pipeline.errors import ConflictError, SettingsError, storage_errors
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -32,6 +34,52 @@ def read_or_create(path: Path, *, data_dir: Path, content: Callable[[], bytes]) 
         if not place.exists():
             _create(place, content())
         return _read(place)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Let one process at a time change the file at ``path``; what a killed one left beside it is removed.
+
+    Raises:
+        ConflictError: another process is at it.
+        StorageError: its directory can't be written.
+    """
+    place = Path(os.path.realpath(path.expanduser()))
+    with storage_errors(_subject(place)):
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(place.parent / f".{place.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with storage_errors(_subject(place)):
+            _lock(place, descriptor)
+            for left in place.parent.glob(f".{place.name}.*.tmp"):
+                left.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, *, data_dir: Path, content: bytes) -> None:
+    """Replace the keyset file at ``path``: whoever reads it finds the old bytes or the new ones, also after a kill.
+
+    Raises as :func:`read_or_create` does.
+    """
+    place = Path(os.path.realpath(path.expanduser()))
+    _require_outside(place, data_dir)
+    with storage_errors(_subject(place)), _staged(place, content) as staged:
+        staged.replace(place)
+        _sync_directory(place.parent)
+
+
+def _lock(place: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConflictError(
+            _subject(place),
+            found="another process that changes it",
+            expected="one rotation at a time",
+            remedy="Wait until it has ended, and run again.",
+        ) from None
 
 
 def _require_outside(place: Path, data_dir: Path) -> None:
@@ -79,17 +127,23 @@ def _create(place: Path, content: bytes) -> None:
     itself would show an empty file to the process that came second, and a rename would replace what it already used.
     """
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, staged = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent)
+    with _staged(place, content) as staged, contextlib.suppress(FileExistsError):
+        os.link(staged, place)
+    _sync_directory(place.parent)
+
+
+@contextlib.contextmanager
+def _staged(place: Path, content: bytes) -> Iterator[Path]:
+    """Yield a private file of ``content`` beside ``place``, synced; it is gone afterwards if it was not renamed."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        with contextlib.suppress(FileExistsError):
-            os.link(staged, place)
+        yield Path(name)
     finally:
-        Path(staged).unlink()
-    _sync_directory(place.parent)
+        Path(name).unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,7 +1,7 @@
 """The keyset: which keys seal, which open, and the key of the fingerprints.
 
 Belongs here: the keys as values, their JSON form, and where a process finds them. Does not belong here: what is sealed
-with them (:mod:`.sealing`), the care of the file (:mod:`.keyfile`).
+with them (:mod:`.sealing`), the care of the file (:mod:`.keyfile`), a file only a service can read (:mod:`.wrapping`).
 
 Key material is 32 random bytes held in :class:`.Secret`, so a keyset prints without it. See ADR 0003 for why the JSON
 form is our own.
@@ -16,10 +16,12 @@ from typing import Annotated, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec.structs import replace
 
 from audience_pipeline.errors import SettingsError
 from audience_pipeline.security import keyfile
 from audience_pipeline.security.secret import Secret
+from audience_pipeline.security.wrapping import KeyService, readable, wrapped
 
 KEY_BYTES = 32
 
@@ -62,26 +64,67 @@ class Keyset(msgspec.Struct, frozen=True, kw_only=True, dict=True, forbid_unknow
         return self.by_id[self.primary]
 
 
-def load_keyset(*, path: Path, json: str | None, data_dir: Path) -> Keyset:
-    """Return the configured keyset.
+def load_keyset(*, path: Path, json: str | None, data_dir: Path, service: KeyService | None = None) -> Keyset:
+    """Return the configured keyset as it is now: a file is read each time, since a rotation may have changed it.
 
     ``json``, the content itself (AUDIENCE_PIPELINE_KEYSET_JSON), goes before the file at ``path``
-    (AUDIENCE_PIPELINE_KEYSET), which is made on first use.
+    (AUDIENCE_PIPELINE_KEYSET), which is made on first use. With ``service`` both are wrapped by its key.
 
     Raises:
-        SettingsError: the content is no keyset, or the file is refused (see :func:`.keyfile.read_or_create`).
-        StorageError: the file can't be read or made.
+        SettingsError: the content is no keyset, or not wrapped as configured, or the file is refused (see
+            :func:`.keyfile.read_or_create`).
+        StorageError: the file can't be read or made, or the service does not answer.
     """
     if json is not None:
-        return parse_keyset(json.encode("utf-8", "surrogatepass"), source="AUDIENCE_PIPELINE_KEYSET_JSON")
-    content = keyfile.read_or_create(path, data_dir=data_dir, content=lambda: encode_keyset(generate_keyset()))
-    return parse_keyset(content, source=f"keyset file {path}")
+        content, source = json.encode("utf-8", "surrogatepass"), "AUDIENCE_PIPELINE_KEYSET_JSON"
+    else:
+        source = f"keyset file {path}"
+        content = keyfile.read_or_create(
+            path, data_dir=data_dir, content=lambda: _kept(encode_keyset(generate_keyset()), service)
+        )
+    return parse_keyset(readable(content, service, source=source), source=source)
+
+
+def save_keyset(keyset: Keyset, *, path: Path, data_dir: Path, service: KeyService | None = None) -> None:
+    """Replace the keyset's file, whole or not at all; the caller holds :func:`.keyfile.exclusive`.
+
+    Raises as :func:`load_keyset` does.
+    """
+    keyfile.replace(path, data_dir=data_dir, content=_kept(encode_keyset(keyset), service))
+
+
+def _kept(content: bytes, service: KeyService | None) -> bytes:
+    return content if service is None else wrapped(content, service)
 
 
 def generate_keyset() -> Keyset:
     """Return a new keyset with one enabled key."""
     key = Key(id=os.urandom(4).hex(), status="enabled", material=_random_material())
     return Keyset(primary=key.id, keys=(key,), fingerprint_key=_random_material())
+
+
+def with_new_key(keyset: Keyset) -> Keyset:
+    """Return the keyset with one more key, which seals from now on; those it had still open."""
+    key = generate_keyset().primary_key
+    while key.id in keyset.by_id:
+        key = generate_keyset().primary_key
+    return replace(keyset, primary=key.id, keys=(*keyset.keys, key))
+
+
+def with_others_retired(keyset: Keyset) -> Keyset:
+    """Return the keyset in which only the key that seals still opens."""
+    return _with_others(keyset, "retired")
+
+
+def with_others_enabled(keyset: Keyset) -> Keyset:
+    """Return the keyset in which every key opens: for what an enabled key had sealed when it was accepted."""
+    return _with_others(keyset, "enabled")
+
+
+def _with_others(keyset: Keyset, status: Literal["enabled", "retired"]) -> Keyset:
+    return replace(
+        keyset, keys=tuple(key if key.id == keyset.primary else replace(key, status=status) for key in keyset.keys)
+    )
 
 
 def encode_keyset(keyset: Keyset) -> bytes:

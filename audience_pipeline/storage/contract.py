@@ -35,11 +35,13 @@ class Query:
     """A read with pushdown: what is not asked for is not opened.
 
     ``since`` and ``until`` bound ``created_at`` half-open (UTC). ``months`` does the same in whole months, as integers
-    ``yyyymm``, both inclusive. ``order_by`` names columns, a leading ``-`` for descending.
+    ``yyyymm``, both inclusive. ``user_id`` asks for one user, ``user_ids`` for any of several. ``order_by`` names
+    columns, a leading ``-`` for descending.
     """
 
     columns: Sequence[str] | None = None
     user_id: str | None = None
+    user_ids: Sequence[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
     months: tuple[int, int] | None = None
@@ -147,9 +149,26 @@ class TransitionResult:
     lost: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+class Resealed(NamedTuple):
+    """A sealed text and one of the same secrets under another key; ``place`` is the row's key, or landed position."""
+
+    place: str | int
+    user_id: str
+    old: str
+    new: str
+
+
+class Home(NamedTuple):
+    """A user and month that has rows of a table, and how many."""
+
+    user_id: str
+    month: int
+    rows: int
+
+
 @dataclass(frozen=True, slots=True)
 class MoveResult:
-    """Keys moved between a live table and its archive, and keys left where they were, with the reason."""
+    """Keys whose rows were copied to a table, or removed from it, and keys left as they were, with the reason."""
 
     moved: tuple[str, ...] = ()
     left: Mapping[str, str] = field(default_factory=dict)
@@ -211,8 +230,29 @@ class TableStore(Protocol):
         two at one moment, the one with the greater key.
         """
 
-    def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
-        """Move rows between a table and its archive: copied and verified before they leave the source."""
+    def copy(self, target: Table, rows: "pa.Table") -> MoveResult:
+        """Write ``rows``, as they are, to a table or its archive while they are in the other; they are read back.
+
+        A key lives where its live row is: a copy in the archive is of no account until the live row is removed, and
+        replaces an earlier copy; a row that comes back to the live table lives there from then on. Keys that do not
+        live in the other table at the place the row names are left.
+        Raises CorruptionError where what is read back is not what was written.
+        """
+
+    def remove(self, source: Table, keys: Sequence[str]) -> MoveResult:
+        """Remove rows from a live table of which its archive has an equal one, or from an archive of live rows.
+
+        What leaves the live table is archived from then on. Other rows are left.
+        """
+
+    def reseal(self, table: Table, rows: Sequence[Resealed]) -> int:
+        """Replace sealed texts in a table with secrets, or its landed records, where they still are; count them.
+
+        Raises RefusedError, and changes nothing, where more than the sealing would change.
+        """
+
+    def homes(self, table: Table, months: tuple[int, int] | None = None) -> list[Home]:
+        """Return the users and months that have rows, in that order, of all months or an inclusive range."""
 
     def placements(self, table: Table, keys: Sequence[str]) -> dict[str, Placement]:
         """Return where the known ones of ``keys`` live, archived ones included."""
@@ -227,7 +267,7 @@ class TableStore(Protocol):
         """Hold the quotas of users against other writers, all of them or none; on files, those of this machine."""
 
     def landing_lock(self, table: Table) -> AbstractContextManager[None]:
-        """Let one landing of ``table`` run at a time."""
+        """Let one landing of ``table`` run at a time; of an archive, one archive run or restore."""
 
     def digests(self, table: Table) -> dict[int, str]:
         """Return a content digest a month (0 without months), equal on every backend that holds the same rows."""

@@ -41,6 +41,8 @@ def predicates(table: Table, query: Query) -> list[Predicate]:
     found = list(query.where)
     if query.user_id is not None:
         found.append(Predicate("user_id", "=", query.user_id))
+    if query.user_ids is not None:
+        found.append(Predicate("user_id", "in", list(query.user_ids)))
     if query.since is not None:
         found.append(Predicate("created_at", ">=", query.since))
     if query.until is not None:

@@ -6,6 +6,7 @@ from audience_pipeline.tables.declaration import Column, Format, Layout, Owner, 
 from audience_pipeline.tables.distributions import DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE
 from audience_pipeline.tables.journal import AUDIT_LOG, DISTRIBUTION_EVENTS
 from audience_pipeline.tables.landed import LANDED_COLUMNS, POSITION, SOURCES, landed
+from audience_pipeline.tables.manifest import ARCHIVE_MANIFEST
 from audience_pipeline.tables.platforms import PLATFORMS
 from audience_pipeline.tables.principals import TENANT_PRINCIPALS
 from audience_pipeline.tables.types import LogicalType
@@ -19,6 +20,7 @@ STORED: tuple[Table, ...] = (
     DISTRIBUTIONS,
     DISTRIBUTION_EVENTS,
     DISTRIBUTIONS_ARCHIVE,
+    ARCHIVE_MANIFEST,
     AUDIT_LOG,
 )
 """The tables a store keeps, one row a key."""
@@ -36,6 +38,7 @@ BOOKKEEPING: tuple[Table, ...] = (*KEYS.values(), LEDGER, LEASES)
 """The tables a store keeps in BigQuery for itself; no view, asset or document shows them."""
 
 __all__ = [
+    "ARCHIVE_MANIFEST",
     "AUDIENCES",
     "AUDIT_LOG",
     "BOOKKEEPING",

@@ -102,7 +102,9 @@ def _table_view(table: Table) -> str:
 def _all_distributions() -> str:
     names = list(DISTRIBUTIONS.column_names)
     live = _select([*names, "CAST(NULL AS TIMESTAMP) AS archived_at"], DISTRIBUTIONS)
-    archived = _select([*names, "archived_at"], DISTRIBUTIONS_ARCHIVE)
+    key = DISTRIBUTIONS.key
+    copies = f"SELECT {key} FROM `{DATASET}.{DISTRIBUTIONS.name}`"  # noqa: S608 - declared names
+    archived = f"{_select([*names, 'archived_at'], DISTRIBUTIONS_ARCHIVE)}\nWHERE {key} NOT IN ({copies})"
     doc = "Live and archived distributions; archived_at is null in live ones."
     return _view(ALL_DISTRIBUTIONS, doc, list(DISTRIBUTIONS_ARCHIVE.columns), f"{live}\nUNION ALL\n{archived}")
 

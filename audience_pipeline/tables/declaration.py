@@ -114,7 +114,8 @@ class Table:
 
     ``version`` is the dotted path of the timestamp that says which of two records is newer, or None. ``open_status``
     is the one status in which the application may still change an existing row, or None where it always may.
-    ``by_month`` says whether the month of ``created_at`` is part of a row's place.
+    ``by_month`` says whether the month of ``created_at`` is part of a row's place, ``compact`` whether files are to be
+    small rather than quick to write.
     ``check`` is the rule over several members of one landed record (by column, JSON columns as their shapes; problems
     out).
     """
@@ -132,6 +133,7 @@ class Table:
     archive: str | None = None
     agenda: Agenda | None = None
     by_month: bool = False
+    compact: bool = False
     check: Callable[[dict[str, Any]], "list[Problem]"] | None = field(default=None, compare=False)
 
     @cached_property

@@ -130,5 +130,6 @@ DISTRIBUTIONS_ARCHIVE = DISTRIBUTIONS.extended(
     archive=None,
     agenda=None,
     open_status=None,
+    compact=True,
     check=None,
 )

@@ -105,9 +105,17 @@ UNFOLDED = (
 """The views of JSON columns."""
 
 
-def views() -> list[str]:
-    """Return the statements that create all views, in an order in which they can be run."""
-    stored = [statement for table in STORED for statement in _table_view(table)]
+TENANT = "tenant"
+"""A DuckDB variable: the encoded id of the user whose files a session's views read."""
+
+
+def views(*, of_tenant: bool = False) -> list[str]:
+    """Return the statements that create all views, in an order in which they can be run.
+
+    They read the files of all users, or those of the one that the variable `TENANT` names.
+    """
+    user = f"getvariable('{TENANT}')" if of_tenant else None
+    stored = [statement for table in STORED for statement in _table_view(table, user)]
     return [
         *stored,
         *_all_distributions(),
@@ -131,10 +139,14 @@ def reader(table: Table, path: str) -> str:
     )
 
 
-def path_below(table: Table, user: str) -> str:
-    """Return the glob of a table's files below `ROOT`, for one percent-encoded user id or ``*``."""
+def paths(table: Table, user: str | None = None) -> str:
+    """Return the SQL expression of a table's files.
+
+    They are all users', or those of one, of whose encoded id ``user`` is the SQL expression.
+    """
     months = f"year=*/month=*/{table.name}_*" if table.by_month else table.name
-    return f"{table.name}/user_id={user}/{months}.parquet"
+    between = "*" if user is None else f"' || {user} || '"
+    return f"{ROOT} || '/{table.name}/user_id={between}/{months}.parquet'"
 
 
 def commented(kind: str, name: str, doc: str) -> str:
@@ -147,8 +159,8 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _table_view(table: Table) -> list[str]:
-    select = reader(table, f"{ROOT} || '/{path_below(table, '*')}'")
+def _table_view(table: Table, user: str | None) -> list[str]:
+    select = reader(table, paths(table, user))
     columns = [
         commented("COLUMN", f"{table.name}.{column.name}", column.doc) for column in table.columns if not column.secret
     ]
@@ -157,9 +169,11 @@ def _table_view(table: Table) -> list[str]:
 
 def _all_distributions() -> list[str]:
     live, archive, key = DISTRIBUTIONS.name, DISTRIBUTIONS_ARCHIVE.name, DISTRIBUTIONS.key
+    # Read once: were the live files read for each use, a row that leaves them in between would be doubled or missed.
     select = (
-        f"SELECT *, NULL::TIMESTAMP AS archived_at FROM {live}\nUNION ALL BY NAME\n"  # noqa: S608 - declared names
-        f"SELECT * FROM {archive} ANTI JOIN {live} USING ({key})"
+        f"WITH live AS MATERIALIZED (FROM {live})\n"
+        "SELECT *, NULL::TIMESTAMP AS archived_at FROM live\nUNION ALL BY NAME\n"
+        f"SELECT * FROM {archive} ANTI JOIN live USING ({key})"
     )
     return _view(ALL_DISTRIBUTIONS, "Live and archived distributions; archived_at is null in live ones.", select)
 

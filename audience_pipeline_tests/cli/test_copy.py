@@ -9,7 +9,7 @@ from typer.testing import Result
 
 from audience_pipeline.settings import Settings, variable
 from audience_pipeline.storage.parquet.store import ParquetStore
-from audience_pipeline.tables import AUDIENCES, STORED
+from audience_pipeline.tables import AUDIENCES, AUDIT_LOG, STORED
 from audience_pipeline_tests.cli.conftest import Command
 from audience_pipeline_tests.queries.world import ANA, audience, day, put
 
@@ -35,7 +35,7 @@ def test_a_store_is_copied_to_another_directory_with_its_catalog(
 ) -> None:
     copied = command("copy", "--from", "parquet", "--to", f"parquet:{elsewhere}", "--format", "json")
     assert states(copied) == {"copied"}
-    assert "audiences 2025-01: 1 rows (2 of 8)" in copied.stderr
+    assert "audiences 2025-01: 1 rows (2 of 9)" in copied.stderr
     assert "Both stores hold the same." in copied.stderr
     assert digests(elsewhere) == digests(stored)
     assert (elsewhere / "catalog.duckdb").exists()
@@ -45,6 +45,19 @@ def test_a_second_run_finds_everything_there(command: Command, stored: Path, els
     arguments = ("copy", "--from", f"parquet:{stored}", "--to", f"parquet:{elsewhere}", "--format", "json")
     command(*arguments)
     assert states(command(*arguments)) == {"there"}
+
+
+def test_the_audit_log_tells_each_tenant_of_a_copy_once_in_both_stores(
+    command: Command, stored: Path, elsewhere: Path
+) -> None:
+    for _ in range(2):
+        command("copy", "--from", "parquet", "--to", f"parquet:{elsewhere}")
+    for root in (stored, elsewhere):
+        with ParquetStore(root) as store:
+            users = {home.user_id for table in STORED for home in store.homes(table)}
+            found = [row for row in store.read(AUDIT_LOG).to_pylist() if row["action"] == "export"]
+        assert sorted(row["user_id"] for row in found) == sorted(users)
+        assert {row["object"] for row in found} == {f"copy to parquet:{elsewhere}"}
 
 
 @pytest.mark.usefixtures("stored")
@@ -73,7 +86,7 @@ def test_a_target_with_rows_of_its_own_is_refused(command: Command, elsewhere: P
         ("files", "bigquery", "--from: found 'files', expected parquet"),
         ("parquet", "parquet:", "--to: found 'parquet:', expected parquet"),
         ("parquet", "parquet", "--to: found the store that is copied"),
-        ("parquet:/nowhere", "parquet", "/nowhere: found no such directory"),
+        ("parquet:nowhere", "parquet", "nowhere: found no such directory"),
         ("parquet", "bigquery", "AUDIENCE_PIPELINE_BIGQUERY_PROJECT: found nothing"),
     ],
 )

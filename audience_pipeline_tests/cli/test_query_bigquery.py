@@ -15,10 +15,12 @@ from audience_pipeline.storage.bigquery.migration import Migration
 from audience_pipeline.storage.bigquery.placing import VIEWS_SUFFIX
 from audience_pipeline.storage.bigquery.store import BigQueryStore
 from audience_pipeline.storage.parquet.store import ParquetStore
+from audience_pipeline.tables import DISTRIBUTIONS_ARCHIVE
 from audience_pipeline_tests.cli.conftest import Command
 from audience_pipeline_tests.queries.test_analysts_page import ON_BIGQUERY, statements
 from audience_pipeline_tests.queries.test_answers import EXAMPLES, archive
 from audience_pipeline_tests.queries.world import ANA, BEN, SEGMENTS, populate, uid
+from audience_pipeline_tests.storage.builders import archived_form
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +35,7 @@ def warehouse(bigquery_settings: Settings) -> Iterator[BigQueryStore]:
         Migration(store.warehouse, bigquery_settings).run(apply_changes=False, access=False)
         populate(store)
         archive(store, 12)
+        store.copy(DISTRIBUTIONS_ARCHIVE, archived_form(store, [uid(11)]))
         yield store
 
 
@@ -41,6 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParquetStore]:
     with ParquetStore(tmp_path_factory.mktemp("files") / "data") as store:
         populate(store)
         archive(store, 12)
+        store.copy(DISTRIBUTIONS_ARCHIVE, archived_form(store, [uid(11)]))
         yield store
 
 
@@ -97,6 +101,8 @@ def test_sql_shows_no_credentials_and_archived_distributions_too(on_bigquery: Co
     assert "credentials" not in next(csv.reader(io.StringIO(shown)))
     archived = on_bigquery("sql", "SELECT distribution_id FROM distributions_all WHERE archived_at IS NOT NULL", *JSON)
     assert json.loads(archived.stdout) == [{"distribution_id": uid(12)}]
+    counted = on_bigquery("sql", "SELECT COUNT(*) - COUNT(DISTINCT distribution_id) AS n FROM distributions_all", *JSON)
+    assert json.loads(counted.stdout) == [{"n": 0}]
 
 
 def test_sql_shows_values_of_every_kind(on_bigquery: Command) -> None:
@@ -191,10 +197,10 @@ def test_a_wrong_statement_is_wrong_usage_in_the_words_of_the_service(
     assert "expected a statement BigQuery can run. Correct the statement" in result.stderr
 
 
-def test_a_user_is_refused_until_there_are_sealed_sessions(on_bigquery: Command) -> None:
+def test_a_session_of_one_tenant_is_left_to_the_policies_of_the_service(on_bigquery: Command) -> None:
     result = on_bigquery("sql", "SELECT 1", "--user-id", ANA)
     assert result.exit_code == 2
-    assert "no sessions that are sealed to one user" in result.stderr
+    assert "row access policies give each account its own tenant's rows" in result.stderr
 
 
 def test_views_that_are_not_made_are_a_failure_with_the_command_that_makes_them(

@@ -36,7 +36,7 @@ TWO_LOOKS_SECONDS = 40
 RUNS = "{ runsOrError(limit: 100) { ... on Runs { results { jobName status } } } }"
 ASSETS = """{ assetNodes {
   assetKey { path } isMaterializable groupName owners { ... on TeamAssetOwner { team } } kinds
-  assetMaterializations(limit: 1) { metadataEntries { label } }
+  assetMaterializations(limit: 50) { metadataEntries { label } }
   assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } }
 } }"""
 
@@ -165,12 +165,15 @@ def looks_right(dagster: Dagster) -> None:
     """Ask what the UI shows of each asset."""
     for node in dagster.ask(ASSETS)["assetNodes"]:
         (name,) = node["assetKey"]["path"]
+        if name in {"match_rates", "distributions_archive"}:
+            continue
         landed = name.startswith("landed_")
         assert node["isMaterializable"] is not landed
         assert node["groupName"] == ("landed" if landed else "tables")
         assert node["owners"]
-        (materialization,) = node["assetMaterializations"]
-        labels = {entry["label"] for entry in materialization["metadataEntries"]}
-        assert labels >= ({"records", "file"} if landed else {"dagster/uri", "inserted", "refused", "content digest"})
+        # Deliveries report the months they touched, too.
+        told = [{entry["label"] for entry in each["metadataEntries"]} for each in node["assetMaterializations"]]
+        wanted = {"records", "file"} if landed else {"dagster/uri", "inserted", "refused", "content digest"}
+        assert any(labels >= wanted for labels in told), (name, told)
         for check in node["assetChecksOrError"].get("checks", []):
             assert check["executionForLatestMaterialization"]["status"] == "SUCCEEDED", (name, check["name"])

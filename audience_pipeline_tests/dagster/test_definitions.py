@@ -20,6 +20,7 @@ from audience_pipeline.tables.match_rates import MATCH_RATES
 GRAPH = {
     "audiences": ("tables", "month", ["landed_audiences"]),
     "distributions": ("tables", "month", ["landed_distributions"]),
+    "distributions_archive": ("tables", "whole", ["distributions"]),
     "landed_audiences": ("landed", "month", []),
     "landed_distributions": ("landed", "month", []),
     "landed_platforms": ("landed", "whole", []),
@@ -33,6 +34,7 @@ EVERY_TABLE = ["placement", "refusals", "schema", "unique_key"]
 CHECKS = {
     "audiences": EVERY_TABLE,
     "distributions": sorted([*EVERY_TABLE, "references"]),
+    "distributions_archive": ["archived_in_time"],
     "platforms": EVERY_TABLE,
     "users": EVERY_TABLE,
 }

@@ -12,7 +12,7 @@ from audience_pipeline.assets.match_rates import match_rates_asset
 from audience_pipeline.settings import Settings
 from audience_pipeline.tables import DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS
 from audience_pipeline_tests.dagster.runs import MONTHS, materialize, metadata
-from audience_pipeline_tests.storage.builders import JUNE, NOW, distribution, json, platform, put, uuid
+from audience_pipeline_tests.storage.builders import JUNE, NOW, distribution, json, move, platform, put, uuid
 
 DAY = datetime(2025, 6, 3)  # noqa: DTZ001 - stored times are UTC without a zone
 
@@ -48,7 +48,7 @@ def rates(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, Any]]:
             ),
             distribution(9, created_at=JUNE),
         )
-        store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
+        move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
     result = materialize(settings, [match_rates_asset(settings, MONTHS)], months="2025-06")
     assert result.success
     path = next(Path(settings.data_dir).glob("**/match_rates_2025_06.parquet"))

@@ -19,7 +19,7 @@ from audience_pipeline.delivery.approval import Decision, decide
 from audience_pipeline.settings import variable
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTION_EVENTS, DISTRIBUTIONS, PLATFORMS
-from audience_pipeline_tests.delivery.world import active, asked, keep_keyset, reachable
+from audience_pipeline_tests.delivery.world import Clock, active, asked, keep_keyset, reachable, run, worker
 from audience_pipeline_tests.sandbox_process import Sandbox
 from audience_pipeline_tests.storage.builders import put, sealed, uuid
 
@@ -108,6 +108,11 @@ class Rehearsal:
                     fresh = {**row, "updated_at": row["updated_at"] + timedelta(seconds=1)}
                     put(store, PLATFORMS, fresh | {"credentials": sealed(row, f"key {time.monotonic()}")})
 
+    def _look_once_more(self, store: ParquetStore, sandbox: Sandbox) -> None:
+        later = Clock(datetime.now(UTC) + timedelta(hours=1))
+        with worker(store, sandbox.url, later) as engine:
+            run(engine)
+
     def statuses(self) -> Counter[str]:
         """Return how many distributions there are of each status."""
         with self.store() as store:
@@ -119,8 +124,13 @@ class Rehearsal:
         return set(self.statuses()) <= {"completed", "failed"}
 
     def prove(self, sandbox: Sandbox) -> Counter[str]:
-        """Hold what the platform has against what is on record; return how each distribution ended, and why."""
+        """Hold what the platform has against what is on record; return how each distribution ended, and why.
+
+        The last look at each, an hour later, completes the journal where a worker was killed before it could.
+        """
         with self.store() as store:
+            self._look_once_more(store, sandbox)
+            assert store.due(datetime.now(UTC) + timedelta(days=900), limit=1) == []
             rows = {row["distribution_id"]: row for row in store.read(DISTRIBUTIONS).to_pylist()}
             events = store.read(DISTRIBUTION_EVENTS).to_pylist()
         effective = Counter(each["idempotency_key"] for each in sandbox.audiences())

@@ -1,5 +1,6 @@
 """A platform in this process that does what a test tells it to: takes, refuses, loses answers, forgets nothing."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,7 @@ class Scripted:
     """The connector and its platform; ``taken`` has each submission it ever took, by key and in order."""
 
     mood: str = "takes"
+    seconds: float = 0.0
     taken: dict[str, list[bytes]] = field(default_factory=dict)
     calls: int = 0
     limits = LIMITS
@@ -48,6 +50,7 @@ class Scripted:
 
     def submit(self, _: OpenedCredentials, payload: bytes, key: str) -> Submission:
         self.calls += 1
+        time.sleep(self.seconds)
         if self.mood == "busy":
             raise RetryableError(key, code="busy", found="a busy platform")
         if self.mood == "refuses":

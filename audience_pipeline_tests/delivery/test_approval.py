@@ -10,7 +10,7 @@ from audience_pipeline.delivery import approval, journal
 from audience_pipeline.delivery.approval import Decided, Decision, decide
 from audience_pipeline.errors import SecurityError, UsageError
 from audience_pipeline.storage.contract import Change, TableStore
-from audience_pipeline.tables import AUDIENCES, DISTRIBUTION_EVENTS, DISTRIBUTIONS, PLATFORMS, USERS
+from audience_pipeline.tables import AUDIENCES, AUDIT_LOG, DISTRIBUTION_EVENTS, DISTRIBUTIONS, PLATFORMS, USERS
 from audience_pipeline_tests.storage.builders import audience, distribution, json, one, platform, put, user, uuid
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
@@ -81,6 +81,14 @@ def test_each_decision_is_an_event_in_the_month_it_was_made(filled: TableStore) 
     assert (second["to_status"], second["reason"], second["actor"]) == ("failed", "approval_rejected", "anna")
     assert msgspec.json.decode(second["evidence"])["approval_reason"] == "too broad"
     assert [each["created_at"].month for each in (first, second)] == [7, 8]
+
+
+def test_each_decision_is_in_the_audit_log_once_however_often_it_is_made(filled: TableStore) -> None:
+    for _ in range(2):
+        decided(filled, YES, 1)
+        decided(filled, NO, 2)
+    found = sorted((row["action"], row["actor"], row["object"]) for row in filled.read(AUDIT_LOG).to_pylist())
+    assert found == [("approve", "anna", uuid(1)), ("reject", "anna", uuid(2))]
 
 
 @pytest.mark.parametrize("decision", [YES, NO], ids=["approved", "rejected"])

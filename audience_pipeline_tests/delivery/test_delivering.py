@@ -8,7 +8,7 @@ import pytest
 
 from audience_pipeline.delivery.engine import Engine
 from audience_pipeline.queries.catalog import ensure_catalog
-from audience_pipeline.tables import DISTRIBUTIONS, PLATFORMS
+from audience_pipeline.tables import AUDIT_LOG, DISTRIBUTION_EVENTS, DISTRIBUTIONS, PLATFORMS
 from audience_pipeline_tests.delivery.world import (
     START,
     Clock,
@@ -52,6 +52,13 @@ def test_what_is_approved_is_sent_and_completed_once(
     with subtests.test("the platform was reached"):
         row = one(store, PLATFORMS)
         assert (row["sync_status"], row["last_sync"]) == ("success", clock().replace(tzinfo=None))
+    with subtests.test("the audit log tells who approved and who delivered"):
+        entries = {row["action"]: row for row in store.read(AUDIT_LOG).to_pylist()}
+        assert set(entries) == {"approve", "deliver"}
+        assert entries["deliver"]["object"] == uuid(1)
+        assert entries["deliver"]["actor"] == next(
+            each["actor"] for each in store.read(DISTRIBUTION_EVENTS).to_pylist() if each["reason"] == "claimed"
+        )
     with subtests.test("each step is an event"):
         assert history(store) == [
             ("scheduled", "scheduled", "approval_pending"),

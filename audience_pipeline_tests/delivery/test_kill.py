@@ -24,7 +24,7 @@ def test_killed_workers_and_a_faulty_platform_end_with_each_sent_once(
             assert time.monotonic() < end, rehearsal.statuses()
             workers = [rehearsal.worker(sandbox) for _ in range(2)]
             for process in workers:
-                rehearsal.kill_after(process, 3.0 if rehearsal.kills < KILLS else 60.0)
+                rehearsal.kill_after(process, 2.2 if rehearsal.kills < KILLS else 60.0)
             rehearsal.lift_pauses()
         outcomes = rehearsal.prove(sandbox)
     assert sum(outcomes.values()) == 200

@@ -1,18 +1,34 @@
 """Workers that die, lose their lease, or race: nothing is sent twice, and nothing stays behind."""
 
 import threading
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from audience_pipeline.delivery.distribution import Distribution, by_key
 from audience_pipeline.delivery.engine import Engine
-from audience_pipeline.storage.contract import Change
-from audience_pipeline.tables import DISTRIBUTIONS
-from audience_pipeline_tests.delivery.world import Clock, approve, asked, details, history, run, status, worker
+from audience_pipeline.delivery.lifecycle import failed
+from audience_pipeline.settings import Settings
+from audience_pipeline.storage.contract import Change, TableStore
+from audience_pipeline.tables import DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE
+from audience_pipeline_tests.delivery.scripted import Scripted
+from audience_pipeline_tests.delivery.world import (
+    Clock,
+    approve,
+    asked,
+    details,
+    fill,
+    history,
+    keyset,
+    run,
+    status,
+    worker,
+)
 from audience_pipeline_tests.sandbox_process import Sandbox
-from audience_pipeline_tests.storage.builders import put, uuid
+from audience_pipeline_tests.storage.builders import NOW, move, put, stored, uuid
 
 COMPLETED = [
     ("scheduled", "scheduled", "approved"),
@@ -54,7 +70,7 @@ def finish(engine: Engine, clock: Clock) -> None:
 MOMENTS = {
     "before the claim": ("take", 1),
     "between the claim and its event": ("tell", 1),
-    "between the claim and the call": ("lease_until", 2),
+    "between the claim and the call": ("has_time", 1),
     "between the platform's answer and the record of it": ("reached", 1),
     "between that record and its event": ("tell", 2),
 }
@@ -82,7 +98,7 @@ def test_a_claim_is_left_alone_until_half_a_lease_after_its_end(
     on_files: Engine, sandbox: Sandbox, clock: Clock, dying: Callable[[str, int], None]
 ) -> None:
     approve(on_files.store)
-    dying("lease_until", 2)
+    dying("has_time", 1)
     with pytest.raises(Killed):
         run(on_files)
     clock.forward(seconds=on_files.settings.lease_seconds * 1.4)
@@ -210,3 +226,45 @@ def test_only_the_holder_of_the_token_completes(on_files: Engine, clock: Clock) 
         patch.setattr(Engine, "take", overtaken)
         assert run(on_files) == {}
     assert status(on_files.store) == "processing"
+
+
+def test_a_call_that_takes_longer_than_expected_keeps_its_lease(parquet: TableStore) -> None:
+    """The lease is three seconds, the call takes longer than a third of it; nobody may take it over meanwhile."""
+    approve(fill(parquet), at=datetime.now(UTC))
+    settings = Settings(lease_seconds=3, platform_timeout_seconds=1)
+    slow: Any = Scripted(seconds=2.5)
+    engine = Engine(parquet, settings, slow, keyset, lambda: datetime.now(UTC), "tester", None)
+    leases: list[datetime] = []
+
+    def watch() -> None:
+        for _ in range(25):
+            time.sleep(0.1)
+            if lease := details(parquet)["attempt"].get("lease_until"):
+                leases.append(datetime.fromisoformat(lease))
+
+    watcher = threading.Thread(target=watch)
+    started = datetime.now(UTC)
+    watcher.start()
+    assert run(engine)[uuid(1)].outcome == "processing"
+    watcher.join()
+    assert len(set(leases)) >= 2
+    assert max(leases) > started + timedelta(seconds=4)
+    assert slow.calls == 1
+
+
+def test_a_result_that_comes_when_the_row_is_archived_is_an_event_and_changes_nothing(engine: Engine) -> None:
+    store = engine.store
+    row = by_key(store, DISTRIBUTIONS, [uuid(1)])[uuid(1)]
+    attempt = '{"attempt":{"number":1,"token":"t"}}'
+    late = failed(
+        Distribution({**row, "status": "processing", "error_details": attempt}),
+        "denied",
+        "the platform said no, at last",
+        engine.by(),
+    )
+    store.transition(DISTRIBUTIONS, [Change(uuid(1), {"status": "scheduled"}, {"status": "failed"})])
+    move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
+    archived = stored(store, DISTRIBUTIONS_ARCHIVE)
+    assert engine.take([late]) == []
+    assert stored(store, DISTRIBUTIONS_ARCHIVE) == archived
+    assert ("processing", "failed", "denied") in history(store)

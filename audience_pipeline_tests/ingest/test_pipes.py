@@ -1,7 +1,6 @@
 """A pipe is kept in a file without a name while it lands, so nothing of it is left, whatever ends the process."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -58,19 +57,27 @@ def test_a_pipe_killed_half_way_leaves_no_file(place: Place) -> None:
     fields = ("data_dir", "landing_dir", "quarantine_dir", "keyset")
     environment = os.environ | {variable(name): str(getattr(place.settings, name)) for name in fields}
     command = [sys.executable, "-m", "audience_pipeline", "ingest", "audiences", "-"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
-    assert process.stdin is not None
-    process.stdin.write(line(audience()) + b"\n")
-    process.stdin.flush()
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not _holds_a_file_in(process.pid, place.settings.landing_dir):
-        assert time.monotonic() < end, "the pipe was never kept"
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
+        try:
+            assert process.stdin is not None
+            process.stdin.write(line(audience()) + b"\n")
+            process.stdin.flush()
+            end = time.monotonic() + PATIENCE_SECONDS
+            while not _holds_a_file_in(process.pid, place.settings.landing_dir):
+                assert time.monotonic() < end, "the pipe was never kept"
+                time.sleep(0.05)
+        finally:
+            process.kill()
     assert list(place.settings.landing_dir.rglob("*")) == []
 
 
 def _holds_a_file_in(pid: int, directory: Path) -> bool:
-    links = [link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
-    return any(directory in link.parents for link in links)
+    return any(directory in _target(link).parents for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _target(link: Path) -> Path:
+    """What a descriptor is open on; nothing if the process has closed it since it was listed."""
+    try:
+        return link.readlink()
+    except FileNotFoundError:
+        return Path()

@@ -28,7 +28,7 @@ def statements(part: str) -> list[str]:
 SQL = statements(ON_FILES)
 # Spark needs a Java machine, which the tests do not.
 PYTHON = [text for kind, text in BLOCKS if kind == "python" and "spark." not in text]
-EXPECTED = {"sizes": 2, "active": 4, "distributions": 4, "platforms": 3}
+EXPECTED = {"sizes": 2, "segments": 8, "active": 4, "distributions": 4, "platforms": 3}
 MAY_BE_EMPTY = "status = 'failed'"
 
 

@@ -18,6 +18,7 @@ from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS
 from audience_pipeline.tables.arrow import arrow_schema
 from audience_pipeline_tests.queries.world import ANA, BEN, audience, day, distribution, ids, put, spoil, uid
+from audience_pipeline_tests.storage.builders import archived_form, move
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "user-audiences": {"user_id": ANA},
@@ -32,8 +33,16 @@ BEFORE_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 
 
 def archive(store: TableStore, *numbers: int) -> None:
-    moved = store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uid(each) for each in numbers], {"archived_at": day(6)})
+    moved = move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uid(each) for each in numbers], {"archived_at": day(6)})
     assert len(moved.moved) == len(numbers)
+
+
+def test_a_row_on_its_way_to_the_archive_is_found_once_and_is_not_counted_as_archived(store: ParquetStore) -> None:
+    before = ids(run(store, "distribution-history", user_id=ANA, audience_id=uid(1)), "distribution_id")
+    assert store.copy(DISTRIBUTIONS_ARCHIVE, archived_form(store, [uid(10)])).moved
+    found = run(store, "distribution-history", include_archive=True, user_id=ANA, audience_id=uid(1))
+    assert ids(found, "distribution_id") == before
+    assert count_archived(store, "distribution-history", user_id=ANA, audience_id=uid(1)) == 0
 
 
 def test_a_users_audiences_come_newest_first_then_by_key_and_without_archived_ones(store: ParquetStore) -> None:

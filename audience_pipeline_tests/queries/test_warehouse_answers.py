@@ -17,6 +17,7 @@ from audience_pipeline.tables import DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE
 from audience_pipeline_tests.queries.crowd import BUSY, INSTANT, ODD, fill, key_of
 from audience_pipeline_tests.queries.test_answers import WRONG
 from audience_pipeline_tests.queries.world import day, uid
+from audience_pipeline_tests.storage.builders import move
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +124,7 @@ def test_archived_rows_are_counted_and_come_when_asked_for(stores: Stores) -> No
     before = stores.answer("recent-distributions", **RECENT, limit=100)
     keys = [uid(5000), uid(5059)]
     for store in stores:
-        assert store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys, {"archived_at": day(7)}).moved == tuple(keys)
+        assert move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys, {"archived_at": day(7)}).moved == tuple(keys)
     live = stores.answer("recent-distributions", **RECENT, limit=100)
     assert len(before) - len(live) == 2
     assert stores.answer("recent-distributions", **RECENT, limit=100, include_archive=True) == before

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from audience_pipeline.security import seal_platform
 from audience_pipeline.security.keyset import generate_keyset
-from audience_pipeline.storage.contract import TableStore
-from audience_pipeline.tables import AUDIENCES, PLATFORMS, POSITION, Table
+from audience_pipeline.storage.contract import MoveResult, TableStore
+from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, PLATFORMS, POSITION, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
 Row = dict[str, Any]
@@ -148,3 +148,23 @@ def distribution_of(user_id: str, number: int, **changes: Any) -> Row:  # noqa: 
     """Return a distribution whose references exist once :func:`put_references` stored the user's."""
     known = uuid(reference(user_id))
     return distribution(number, user_id=user_id, audience_id=known, platform_id=known, **changes)
+
+
+def move(store: TableStore, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
+    """Copy rows to a table or its archive and remove them from the other, as if no reader had to be waited for."""
+    found = store.get(source, list(keys))
+    kept = found.select([name for name in found.column_names if name in target.by_name])
+    for name, value in put.items():
+        kept = kept.append_column(
+            arrow_schema(target).field(name), pa.array([value] * kept.num_rows, arrow_schema(target).field(name).type)
+        )
+    store.copy(target, kept)
+    moved = store.remove(source, list(keys)).moved
+    return MoveResult(moved, {key: f"not in {source.name}" for key in keys if key not in moved})
+
+
+def archived_form(store: TableStore, keys: Sequence[str]) -> pa.Table:
+    """Return live distributions as the archive would have them."""
+    kind = arrow_schema(DISTRIBUTIONS_ARCHIVE).field("archived_at")
+    rows = store.get(DISTRIBUTIONS, list(keys))
+    return rows.append_column(kind, pa.array([NOW] * rows.num_rows, kind.type))

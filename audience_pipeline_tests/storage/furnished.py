@@ -33,10 +33,12 @@ from audience_pipeline_tests.storage.builders import (
     MAY,
     NOW,
     Row,
+    archived_form,
     audience,
     distribution_of,
     full_audience,
     json,
+    move,
     platform,
     put,
     put_references,
@@ -140,7 +142,8 @@ def _distribute(store: TableStore) -> None:
     for wanted, expect, change in ((keys[:16], "scheduled", approval), (keys[:12], "scheduled", claim)):
         store.transition(DISTRIBUTIONS, [Change(key, {"status": expect}, change) for key in wanted])
     store.transition(DISTRIBUTIONS, [Change(key, {"status": "processing"}, end) for key in keys[:8]])
-    store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys[:4], {"archived_at": NOW})
+    move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys[:4], {"archived_at": NOW})
+    store.copy(DISTRIBUTIONS_ARCHIVE, archived_form(store, keys[4:6]))
 
 
 def _land(store: TableStore) -> None:

@@ -30,6 +30,7 @@ from audience_pipeline_tests.storage.builders import (
     distribution,
     frame,
     json,
+    move,
     platform,
     sealed,
     stored,
@@ -127,8 +128,8 @@ def engine_at_work(stores: tuple[TableStore, TableStore], draw: Draw) -> None:
     results: list[Any] = []
     for store in stores:
         claimed = store.transition(DISTRIBUTIONS, claims)
-        archived = store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, moved, {"archived_at": NOW})
-        restored = store.move(DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, ended, {})
+        archived = move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, moved, {"archived_at": NOW})
+        restored = move(store, DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, ended, {})
         results.append((set(claimed.won), claimed.lost, set(archived.moved), archived.left, set(restored.moved)))
     assert results[0] == results[1]
 

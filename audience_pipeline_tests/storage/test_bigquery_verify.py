@@ -14,6 +14,7 @@ from audience_pipeline_tests.storage.builders import (
     distribution_of,
     frame,
     full_audience,
+    move,
     put,
     put_references,
     stored,
@@ -31,7 +32,7 @@ def filled(emulated: BigQueryStore) -> BigQueryStore:
     put(emulated, AUDIENCES, full_audience(1), audience(2, created_at=JUNE, updated_at=JUNE))
     put_references(emulated, "user123")
     put(emulated, DISTRIBUTIONS, *(distribution_of("user123", number, status="completed") for number in (1, 2)))
-    emulated.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
+    move(emulated, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
     return emulated
 
 

@@ -16,6 +16,7 @@ from audience_pipeline_tests.storage.builders import (
     audience,
     distribution,
     json,
+    move,
     platform,
     put,
     uuid,
@@ -85,9 +86,9 @@ def test_the_agenda_follows_every_change_of_the_rows(scheduled: TableStore, subt
         assert look(store) == []
     with subtests.test("what is archived is not on it"):
         engine(store, 3, "completed", error_details={"look_again_at": NOW})
-        store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(3)], {"archived_at": NOW})
+        move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(3)], {"archived_at": NOW})
         assert look(store) == []
-        store.move(DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, [uuid(3)], {})
+        move(store, DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, [uuid(3)], {})
         assert look(store) == [uuid(3)]
 
 
@@ -105,7 +106,7 @@ def test_pairs_tell_what_completed_last_and_how_many_are_open(scheduled: TableSt
         engine(store, 1, "completed", executed_at=NOW)
         engine(store, 2, "completed", executed_at=NOW)
         assert store.pairs([uuid(1)])[0][2:] == (uuid(2), PRESENT, 2)
-        store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1), uuid(2)], {"archived_at": NOW})
+        move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1), uuid(2)], {"archived_at": NOW})
         assert store.pairs([uuid(1)])[0][2:] == (uuid(2), PRESENT, 2)
     with subtests.test("one without a time counts from when it was asked for"):
         put(store, DISTRIBUTIONS, distribution(6, audience_id=uuid(2), created_at=JUNE, status="completed"))
@@ -116,7 +117,7 @@ def test_a_lost_state_is_rebuilt_with_the_same_agenda_and_pairs(root: Path) -> N
     with ParquetStore(root, clock=lambda: PRESENT) as store:
         rows = [distribution(number, status="completed", created_at=JUNE, executed_at=JULY) for number in range(1, 9)]
         put(store, DISTRIBUTIONS, *rows, *(distribution(number) for number in range(10, 20)))
-        store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(8)], {"archived_at": NOW})
+        move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(8)], {"archived_at": NOW})
         engine(store, 12, "processing", details_next_attempt_at=JULY)
         before = store.due(LATER, limit=99), store.pairs([uuid(1)])
         assert len(before[0]) == 10

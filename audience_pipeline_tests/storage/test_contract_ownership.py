@@ -23,6 +23,7 @@ from audience_pipeline_tests.storage.builders import (
     distribution,
     frame,
     json,
+    move,
     one,
     platform,
     put,
@@ -184,7 +185,7 @@ def test_the_use_of_a_quota_is_never_landed_over(store: TableStore) -> None:
 
 def test_an_archived_key_is_refused_and_the_refusal_names_restore(store: TableStore) -> None:
     put(store, DISTRIBUTIONS, distribution(status="completed"))
-    store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
+    move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
     refused = refusal(store, DISTRIBUTIONS, distribution(scheduled_at=JUNE))
     assert (refused.problem.field, refused.problem.code) == ("distribution_id", "archived")
     assert f"restore {uuid(1)}" in refused.problem.remedy
@@ -194,7 +195,7 @@ def test_an_archived_key_is_refused_and_the_refusal_names_restore(store: TableSt
 
 def test_an_old_landing_of_an_archived_key_is_stale(store: TableStore) -> None:
     put(store, DISTRIBUTIONS, distribution(status="completed", landed_position=7))
-    store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
+    move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
     again = frame(DISTRIBUTIONS, [distribution(status="completed", landed_position=7)])
     assert store.upsert(DISTRIBUTIONS, again).stale == 1
 

@@ -14,6 +14,7 @@ from audience_pipeline_tests.storage.builders import (
     audience,
     distribution,
     json,
+    move,
     one,
     platform,
     put,
@@ -119,7 +120,7 @@ def test_a_key_that_does_not_exist_is_lost(scheduled: TableStore) -> None:
 
 
 def test_an_archived_row_is_lost(scheduled: TableStore) -> None:
-    scheduled.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
+    move(scheduled, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
     result = scheduled.transition(DISTRIBUTIONS, [Change(uuid(1), {}, {"status": "failed"})])
     assert set(result.lost) == {uuid(1)}
 

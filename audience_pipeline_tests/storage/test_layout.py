@@ -17,6 +17,7 @@ from audience_pipeline_tests.storage.builders import (
     audience,
     distribution,
     full_audience,
+    move,
     platform,
     put,
     sealed,
@@ -130,7 +131,7 @@ def test_a_file_has_the_documented_columns_and_types_field_by_field(parquet: Par
 
 def test_an_emptied_file_stays_and_keeps_its_columns(parquet: ParquetStore) -> None:
     put(parquet, DISTRIBUTIONS, distribution(status="failed"))
-    parquet.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
+    move(parquet, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
     path = parquet.root / "distributions/user_id=user123/year=2025/month=05/distributions_2025_05.parquet"
     assert pq.read_table(path, partitioning=None).num_rows == 0
     assert pq.read_schema(path).equals(DISTRIBUTIONS_SCHEMA)

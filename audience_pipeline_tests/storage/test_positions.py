@@ -11,7 +11,17 @@ from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, LANDED, POSITION, USERS, Table
 from audience_pipeline.tables.arrow import arrow_schema
 from audience_pipeline.tables.landed import LINES_PER_FILE
-from audience_pipeline_tests.storage.builders import NOW, Row, distribution_of, put, put_references, stored, user, uuid
+from audience_pipeline_tests.storage.builders import (
+    NOW,
+    Row,
+    distribution_of,
+    move,
+    put,
+    put_references,
+    stored,
+    user,
+    uuid,
+)
 
 
 def land(store: ParquetStore, table: Table, *rows: Row) -> int:
@@ -94,7 +104,7 @@ def test_a_replay_of_what_is_archived_is_still_known_as_one(opened: ParquetStore
     put_references(opened, "ann")
     land(opened, DISTRIBUTIONS, distribution_of("ann", 1, status="failed"), distribution_of("ann", 2))
     fold(opened, DISTRIBUTIONS)
-    opened.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
+    move(opened, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW})
     with reopened(opened) as store:
         result = fold(store, DISTRIBUTIONS)
         assert (result.stale, result.unchanged, result.refused) == (1, 1, ())

@@ -22,6 +22,7 @@ from audience_pipeline_tests.storage.builders import (
     audience,
     distribution,
     frame,
+    move,
     put,
     stored,
     uuid,
@@ -66,12 +67,12 @@ def insert_one_by_one(store: ParquetStore, rows: list[Row]) -> int:
 def archive_often(store: ParquetStore, keys: list[str]) -> int:
     """Archive rows again and again; return how many were moved."""
     put_ = {"archived_at": NOW}
-    return sum(len(store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys, put_).moved) for _ in range(60))
+    return sum(len(move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys, put_).moved) for _ in range(60))
 
 
 def restore_often(store: ParquetStore, keys: list[str]) -> int:
     """Restore rows again and again; return how many were moved."""
-    return sum(len(store.move(DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, keys, {}).moved) for _ in range(60))
+    return sum(len(move(store, DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, keys, {}).moved) for _ in range(60))
 
 
 def call(store: ParquetStore, work: Callable[..., int], keys: list[str]) -> int:

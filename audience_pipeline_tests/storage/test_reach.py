@@ -17,6 +17,7 @@ from audience_pipeline_tests.storage.builders import (
     audience,
     distribution,
     frame,
+    move,
     put,
     uuid,
 )
@@ -55,7 +56,7 @@ def test_a_write_opens_the_files_it_changes_only(mined: ParquetStore) -> None:
     put(mined, AUDIENCES, audience(1, name="b", updated_at=NOW), audience(5), audience(6, user_id="new"))
     claim = Change(uuid(1), {"status": "scheduled"}, {"status": "completed"})
     assert mined.transition(DISTRIBUTIONS, [claim]).won
-    assert mined.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW}).moved
+    assert move(mined, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1)], {"archived_at": NOW}).moved
 
 
 def test_a_record_that_would_move_a_key_is_refused_without_opening_its_file(mined: ParquetStore) -> None:

@@ -25,6 +25,7 @@ from audience_pipeline_tests.storage.builders import (
     audience,
     distribution_of,
     frame,
+    move,
     platform,
     put,
     put_references,
@@ -45,7 +46,7 @@ def fill(store: ParquetStore) -> None:
     put(store, PLATFORMS, platform(1))
     put(store, USERS, user("ann"), user("b/%"))
     put(store, DISTRIBUTIONS, *(distribution_of("ann", number, status="failed") for number in (1, 2, 3)))
-    store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1), uuid(2)], {"archived_at": NOW})
+    move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(1), uuid(2)], {"archived_at": NOW})
 
 
 def content(store: ParquetStore) -> dict[str, object]:

@@ -17,9 +17,11 @@ from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, DISTRIBUTIONS_ARC
 from audience_pipeline_tests.storage.builders import (
     JUNE,
     NOW,
+    archived_form,
     audience,
     distribution_of,
     json,
+    move,
     platform,
     put,
     put_references,
@@ -125,24 +127,39 @@ def test_a_key_in_two_files_is_found(whole: ParquetStore) -> None:
     assert [uuid(1) in finding.object for finding in findings] == [True]
 
 
-def test_a_repair_keeps_both_rows_of_a_key_live_and_archived_that_differ(whole: ParquetStore) -> None:
+def test_an_archived_row_that_is_live_again_lives_there_and_its_copy_stays(whole: ParquetStore) -> None:
     live = pq.ParquetFile(whole.root / DISTRIBUTIONS_FILE).read()
-    whole.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
-    changed = with_value("status", "completed")(live.slice(1)), live.slice(0, 1)
-    rewrite(whole.root / DISTRIBUTIONS_FILE, lambda _: pa.concat_tables(changed))
-    findings = [finding for finding in whole.verify(repair=True) if finding.kind == "duplicate key"]
-    assert [finding.repaired for finding in findings] == [False]
-    assert [pq.read_metadata(path).num_rows for path in sorted(whole.root.glob("distributions*/**/*.parquet"))] == [
-        2,
-        1,
-    ]
-
-
-def test_a_key_live_and_archived_is_found(whole: ParquetStore) -> None:
-    live = pq.ParquetFile(whole.root / DISTRIBUTIONS_FILE).read()
-    whole.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
+    move(whole, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
     rewrite(whole.root / DISTRIBUTIONS_FILE, lambda _: live)
+    assert kinds(whole.verify()) == {"index"}
+    assert all(finding.repaired for finding in whole.verify(repair=True))
+    assert whole.verify() == []
+    assert not whole.placements(DISTRIBUTIONS, [uuid(2)])[uuid(2)].archived
+    assert set(stored(whole, DISTRIBUTIONS_ARCHIVE)) == {uuid(2)}
+
+
+def test_a_live_row_that_is_lost_is_taken_from_its_copy(whole: ParquetStore) -> None:
+    copy_to_archive(whole, uuid(2))
+    assert whole.verify() == []
+    others = pc.not_equal(pq.ParquetFile(whole.root / DISTRIBUTIONS_FILE).read().column("distribution_id"), uuid(2))
+    rewrite(whole.root / DISTRIBUTIONS_FILE, lambda rows: rows.filter(others))
+    assert "lost row" in kinds(whole.verify())
+    whole.verify(repair=True)
+    assert whole.verify() == []
+    assert whole.placements(DISTRIBUTIONS, [uuid(2)])[uuid(2)].archived
+
+
+def test_an_archived_row_in_another_month_than_the_live_one_is_found(whole: ParquetStore) -> None:
+    copy_to_archive(whole, uuid(2))
+    (archived,) = (whole.root / "distributions_archive").rglob("*.parquet")
+    other = archived.parent.with_name("month=06") / "distributions_archive_2025_06.parquet"
+    other.parent.mkdir()
+    archived.rename(other)
     assert "duplicate key" in kinds(whole.verify())
+
+
+def copy_to_archive(store: ParquetStore, key: str) -> None:
+    assert store.copy(DISTRIBUTIONS_ARCHIVE, archived_form(store, [key])).moved == (key,)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +204,7 @@ def test_a_missing_file_is_found_and_its_rows_can_be_written_again(whole: Parque
 
 
 def test_forgetting_a_missing_archive_file_forgets_no_live_row(whole: ParquetStore) -> None:
-    whole.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
+    move(whole, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, [uuid(2)], {"archived_at": NOW})
     (archived,) = (whole.root / "distributions_archive").rglob("*.parquet")
     archived.unlink()
     whole.verify(repair=True)
@@ -260,11 +277,11 @@ def test_what_killed_writers_left_is_listed_as_harmless_and_vacuumed(whole: Parq
 
 def test_vacuum_removes_empty_files_and_neither_rows_nor_their_keys(whole: ParquetStore) -> None:
     keys = [uuid(1), uuid(2)]
-    whole.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys, {"archived_at": NOW})
+    move(whole, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, keys, {"archived_at": NOW})
     assert whole.vacuum() == [whole.root / DISTRIBUTIONS_FILE]
     assert all(place.archived for place in whole.placements(DISTRIBUTIONS, keys).values())
     assert len(whole.placements(DISTRIBUTIONS, keys)) == 2
-    whole.move(DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, keys, {})
+    move(whole, DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, keys, {})
     whole.vacuum()
     assert whole.get(DISTRIBUTIONS, keys).num_rows == 2
     assert whole.verify() == []

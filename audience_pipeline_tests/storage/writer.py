@@ -25,6 +25,7 @@ from audience_pipeline_tests.storage.builders import (
     distribution_of,
     frame,
     json,
+    move,
     reference,
     stored,
     uuid,
@@ -34,8 +35,6 @@ from audience_pipeline_tests.storage.model import Model
 USERS = ("ann", "bob/../eve", "c=%d")
 MONTHS = (MAY, JUNE, JULY)
 KEYS = 36
-HALF_MOVED = ("duplicate key", "index")
-"""What is found of a move that was killed between its two writes, until it is run again."""
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 
@@ -71,9 +70,9 @@ class Step:
             case "end":
                 self._transition(store, "processing", "completed")
             case "archive":
-                store.move(DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, self.keys, {"archived_at": NOW})
+                move(store, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE, self.keys, {"archived_at": NOW})
             case "restore":
-                store.move(DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, self.keys, {})
+                move(store, DISTRIBUTIONS_ARCHIVE, DISTRIBUTIONS, self.keys, {})
 
     def apply(self, model: Model) -> None:
         """Apply it to the model."""

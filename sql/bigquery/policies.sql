@@ -77,6 +77,18 @@ FILTER USING (
   user_id IN (SELECT user_id FROM `project.dataset.tenant_principals` WHERE principal = SESSION_USER())
 );
 
+CREATE OR REPLACE ROW ACCESS POLICY pipeline ON `project.dataset.archive_manifest`
+GRANT TO (
+  "serviceAccount:audience-pipeline-writer@project.iam.gserviceaccount.com",
+  "serviceAccount:audience-pipeline-scheduler@project.iam.gserviceaccount.com"
+)
+FILTER USING (TRUE);
+CREATE OR REPLACE ROW ACCESS POLICY tenants ON `project.dataset.archive_manifest`
+GRANT TO ("allAuthenticatedUsers")
+FILTER USING (
+  user_id IN (SELECT user_id FROM `project.dataset.tenant_principals` WHERE principal = SESSION_USER())
+);
+
 CREATE OR REPLACE ROW ACCESS POLICY pipeline ON `project.dataset.audit_log`
 GRANT TO (
   "serviceAccount:audience-pipeline-writer@project.iam.gserviceaccount.com",
@@ -192,6 +204,18 @@ GRANT TO (
 )
 FILTER USING (TRUE);
 CREATE OR REPLACE ROW ACCESS POLICY tenants ON `project.dataset.keys_distribution_events`
+GRANT TO ("allAuthenticatedUsers")
+FILTER USING (
+  user_id IN (SELECT user_id FROM `project.dataset.tenant_principals` WHERE principal = SESSION_USER())
+);
+
+CREATE OR REPLACE ROW ACCESS POLICY pipeline ON `project.dataset.keys_archive_manifest`
+GRANT TO (
+  "serviceAccount:audience-pipeline-writer@project.iam.gserviceaccount.com",
+  "serviceAccount:audience-pipeline-scheduler@project.iam.gserviceaccount.com"
+)
+FILTER USING (TRUE);
+CREATE OR REPLACE ROW ACCESS POLICY tenants ON `project.dataset.keys_archive_manifest`
 GRANT TO ("allAuthenticatedUsers")
 FILTER USING (
   user_id IN (SELECT user_id FROM `project.dataset.tenant_principals` WHERE principal = SESSION_USER())

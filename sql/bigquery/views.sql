@@ -172,6 +172,40 @@ SELECT
   archived_at
 FROM `project.dataset.distributions_archive`;
 
+CREATE OR REPLACE VIEW `project.dataset_views.archive_manifest` (
+  entry_id OPTIONS (description = 'Derived from run, step, user and month.'),
+  user_id OPTIONS (description = 'The tenant concerned.'),
+  created_at OPTIONS (description = 'When it was noted.'),
+  run_id OPTIONS (description = 'Which run, restore or deliberate repair noted it.'),
+  actor OPTIONS (description = 'Who or what ran it.'),
+  step OPTIONS (description = 'What was done.'),
+  month OPTIONS (description = 'The month of the rows, yyyymm.'),
+  cut_off OPTIONS (description = 'Rows created before it were old enough; null of a restore.'),
+  row_count OPTIONS (description = 'Rows this step is about.'),
+  byte_count OPTIONS (description = 'The size of their values.'),
+  archive_row_count OPTIONS (description = 'Rows in the archive after it.'),
+  digest OPTIONS (description = 'Content digest of these.'),
+  keys OPTIONS (description = 'The distributions brought back.'),
+  until OPTIONS (description = 'Until when they stay live.')
+)
+OPTIONS (description = 'What each archive run copied, removed and brought back: an entry a user, month and step, never changed.') AS
+SELECT
+  entry_id,
+  user_id,
+  created_at,
+  run_id,
+  actor,
+  step,
+  month,
+  cut_off,
+  row_count,
+  byte_count,
+  archive_row_count,
+  digest,
+  keys,
+  until
+FROM `project.dataset.archive_manifest`;
+
 CREATE OR REPLACE VIEW `project.dataset_views.audit_log` (
   audit_id OPTIONS (description = 'Identifies the entry.'),
   user_id OPTIONS (description = 'The tenant concerned.'),
@@ -241,7 +275,8 @@ SELECT
   error_details,
   metadata,
   archived_at
-FROM `project.dataset.distributions_archive`;
+FROM `project.dataset.distributions_archive`
+WHERE distribution_id NOT IN (SELECT distribution_id FROM `project.dataset.distributions`);
 
 CREATE OR REPLACE VIEW `project.dataset_views.delivery_log` (
   created_at OPTIONS (description = 'When it happened.'),

@@ -296,6 +296,63 @@ COMMENT ON COLUMN distributions_archive.error_details IS 'Why it failed or is he
 COMMENT ON COLUMN distributions_archive.metadata IS 'Campaign, cost estimate, approval.';
 COMMENT ON COLUMN distributions_archive.archived_at IS 'When the row was archived.';
 
+CREATE VIEW archive_manifest AS
+SELECT
+  entry_id,
+  user_id,
+  created_at,
+  run_id,
+  actor,
+  step,
+  month,
+  cut_off,
+  row_count,
+  byte_count,
+  archive_row_count,
+  digest,
+  keys,
+  until
+FROM (
+  FROM read_parquet(
+    coalesce(getvariable('data_dir'), '{data}') || '/archive_manifest/user_id=*/year=*/month=*/archive_manifest_*.parquet',
+    hive_partitioning = false, allow_empty = true
+  )
+  UNION ALL BY NAME
+  SELECT
+    NULL::VARCHAR AS entry_id,
+    NULL::VARCHAR AS user_id,
+    NULL::TIMESTAMP AS created_at,
+    NULL::VARCHAR AS run_id,
+    NULL::VARCHAR AS actor,
+    NULL::VARCHAR AS step,
+    NULL::BIGINT AS month,
+    NULL::TIMESTAMP AS cut_off,
+    NULL::BIGINT AS row_count,
+    NULL::BIGINT AS byte_count,
+    NULL::BIGINT AS archive_row_count,
+    NULL::VARCHAR AS digest,
+    NULL::VARCHAR[] AS keys,
+    NULL::TIMESTAMP AS until
+  WHERE false
+);
+
+COMMENT ON VIEW archive_manifest IS 'What each archive run copied, removed and brought back: an entry a user, month and step, never changed.';
+
+COMMENT ON COLUMN archive_manifest.entry_id IS 'Derived from run, step, user and month.';
+COMMENT ON COLUMN archive_manifest.user_id IS 'The tenant concerned.';
+COMMENT ON COLUMN archive_manifest.created_at IS 'When it was noted.';
+COMMENT ON COLUMN archive_manifest.run_id IS 'Which run, restore or deliberate repair noted it.';
+COMMENT ON COLUMN archive_manifest.actor IS 'Who or what ran it.';
+COMMENT ON COLUMN archive_manifest.step IS 'What was done.';
+COMMENT ON COLUMN archive_manifest.month IS 'The month of the rows, yyyymm.';
+COMMENT ON COLUMN archive_manifest.cut_off IS 'Rows created before it were old enough; null of a restore.';
+COMMENT ON COLUMN archive_manifest.row_count IS 'Rows this step is about.';
+COMMENT ON COLUMN archive_manifest.byte_count IS 'The size of their values.';
+COMMENT ON COLUMN archive_manifest.archive_row_count IS 'Rows in the archive after it.';
+COMMENT ON COLUMN archive_manifest.digest IS 'Content digest of these.';
+COMMENT ON COLUMN archive_manifest.keys IS 'The distributions brought back.';
+COMMENT ON COLUMN archive_manifest.until IS 'Until when they stay live.';
+
 CREATE VIEW audit_log AS
 SELECT
   audit_id,
@@ -333,9 +390,10 @@ COMMENT ON COLUMN audit_log.object IS 'To what.';
 COMMENT ON COLUMN audit_log.details IS 'What else is to know, redacted.';
 
 CREATE VIEW distributions_all AS
-SELECT *, NULL::TIMESTAMP AS archived_at FROM distributions
+WITH live AS MATERIALIZED (FROM distributions)
+SELECT *, NULL::TIMESTAMP AS archived_at FROM live
 UNION ALL BY NAME
-SELECT * FROM distributions_archive ANTI JOIN distributions USING (distribution_id);
+SELECT * FROM distributions_archive ANTI JOIN live USING (distribution_id);
 
 COMMENT ON VIEW distributions_all IS 'Live and archived distributions; archived_at is null in live ones.';
 

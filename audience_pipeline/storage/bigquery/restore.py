@@ -41,10 +41,7 @@ def restore(warehouse: Warehouse, table: Table, frame: pl.DataFrame, known: pl.D
     check_restored(table, frame, known, index.placements(warehouse, table, known["key"].to_list()))
     columns = [*table.columns, *_known_columns(table)]
     name = f"{staging.PREFIX}restored_{table.name}_{uuid4().hex}"
-    staging.create(warehouse, name, columns)
-    try:
-        rows = staging.to_arrow(_joined(table, frame, known), columns)
-        warehouse.load(rows, name, staging.schema_of(columns), operation="stage", job_id=f"load_{name}")
+    with staging.loaded(warehouse, name, _joined(table, frame, known), columns):
         until_not_overtaken(
             lambda attempt: warehouse.run(
                 _script(table, name),
@@ -53,8 +50,6 @@ def restore(warehouse: Warehouse, table: Table, frame: pl.DataFrame, known: pl.D
                 job_id=f"restore_{name}_{attempt}",
             )
         )
-    finally:
-        staging.drop(warehouse, name)
 
 
 def _known_columns(table: Table) -> list[Column]:

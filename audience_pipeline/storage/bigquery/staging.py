@@ -47,10 +47,17 @@ def staged(warehouse: Warehouse, table: Table, frame: pl.DataFrame) -> Iterator[
     name = f"{PREFIX}{table.name}_{uuid4().hex}"
     rows = _with_parts(table, frame)
     columns = [*_columns(table), *_extra()]
+    with loaded(warehouse, name, rows, columns):
+        yield name
+
+
+@contextmanager
+def loaded(warehouse: Warehouse, name: str, rows: pl.DataFrame, columns: Sequence[Column]) -> Iterator[None]:
+    """Load columns of a frame into a staging table of this ``name`` for the time of a block."""
     create(warehouse, name, columns)
     try:
         warehouse.load(to_arrow(rows, columns), name, schema_of(columns), operation="stage", job_id=f"load_{name}")
-        yield name
+        yield
     finally:
         drop(warehouse, name)
 

@@ -6,12 +6,24 @@ Belongs here: opening, closing, and handing each verb its parts. Does not belong
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import polars as pl
 
 from audience_pipeline.settings import Settings
-from audience_pipeline.storage.bigquery import agenda, index, leases, move, queries, restore, transition, upsert, verify
+from audience_pipeline.storage.archives import twin
+from audience_pipeline.storage.bigquery import (
+    agenda,
+    copying,
+    index,
+    leases,
+    queries,
+    resealing,
+    restore,
+    transition,
+    upsert,
+    verify,
+)
 from audience_pipeline.storage.bigquery.client import Warehouse
 from audience_pipeline.storage.bigquery.landing import BigQueryLanding
 from audience_pipeline.storage.contract import (
@@ -19,15 +31,18 @@ from audience_pipeline.storage.contract import (
     Change,
     Due,
     Finding,
+    Home,
     MoveResult,
     Pair,
     Placement,
     Query,
+    Resealed,
     TransitionResult,
     UpsertResult,
     Verdict,
 )
 from audience_pipeline.storage.frames import prepare
+from audience_pipeline.storage.resealing import check_resealed
 from audience_pipeline.tables import DISTRIBUTIONS, Problem, Table
 
 if TYPE_CHECKING:
@@ -94,9 +109,24 @@ class BigQueryStore:
         """Return pairs; see the contract."""
         return agenda.pairs(self._warehouse, DISTRIBUTIONS, platform_ids, audience_ids)
 
-    def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
-        """Move rows between a table and its archive; see the contract."""
-        return move.move(self._warehouse, source, target, keys, put)
+    def copy(self, target: Table, rows: "pa.Table") -> MoveResult:
+        """Copy rows between a table and its archive; see the contract."""
+        twin(target)
+        return copying.copy(self._warehouse, target, prepare(target, rows, None, canonical=True))
+
+    def remove(self, source: Table, keys: Sequence[str]) -> MoveResult:
+        """Remove rows that the archive, or the live table, has; see the contract."""
+        twin(source)
+        return copying.remove(self._warehouse, source, keys)
+
+    def reseal(self, table: Table, rows: Sequence[Resealed]) -> int:
+        """Replace sealed texts; see the contract."""
+        check_resealed(table, rows)
+        return resealing.reseal(self._warehouse, table, rows)
+
+    def homes(self, table: Table, months: tuple[int, int] | None = None) -> list[Home]:
+        """Return the users and months that have rows; see the contract."""
+        return copying.homes(self._warehouse, table, months)
 
     def placements(self, table: Table, keys: Sequence[str]) -> dict[str, Placement]:
         """Return where keys live; see the contract."""

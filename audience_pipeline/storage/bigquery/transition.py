@@ -20,8 +20,9 @@ import pyarrow as pa
 from audience_pipeline.errors import ConflictError
 from audience_pipeline.storage.bigquery.attempts import until_not_overtaken
 from audience_pipeline.storage.bigquery.client import Warehouse
-from audience_pipeline.storage.bigquery.fragments import json_value, output, within
-from audience_pipeline.storage.bigquery.queries import bounds, key_months, portions, typed
+from audience_pipeline.storage.bigquery.fragments import json_value, within
+from audience_pipeline.storage.bigquery.guards import GUARD, guarded
+from audience_pipeline.storage.bigquery.queries import bounds, key_months
 from audience_pipeline.storage.bigquery.statements import statement
 from audience_pipeline.storage.changes import Row, changed, check_changes, differences
 from audience_pipeline.storage.contract import Change, TransitionResult
@@ -30,7 +31,6 @@ from audience_pipeline.tables import Column, LogicalType, Table
 from audience_pipeline.tables.arrow import arrow_schema
 
 _ROUNDS = 20
-_GUARD = "row_guard"
 _BYTES_AT_ONCE = 4 * 2**20
 """A request may not grow beyond 10 MB, and a change is escaped once more on its way."""
 
@@ -63,7 +63,7 @@ def _round(
 ) -> list[str]:
     """Read the rows, note lost changes, and make the others unless their row changes meanwhile; return their keys."""
     span = key_months(warehouse, table, list(changes))
-    rows = _read(warehouse, table, list(changes), span) if span else {}
+    rows = guarded(warehouse, table, list(changes), span, operation="transition") if span else {}
     fresh: list[Row] = []
     for key, change in changes.items():
         found = differences(table, rows.get(key), change)
@@ -74,7 +74,7 @@ def _round(
     columns = [column for column in table.columns if any(_puts(change, column) for change in changes.values())]
     if not fresh or not columns or span is None:
         return [row[table.key] for row in fresh]
-    batches = _encoded(table, columns, _admitted(table, fresh), {key: row[_GUARD] for key, row in rows.items()})
+    batches = _encoded(table, columns, _admitted(table, fresh), {key: row[GUARD] for key, row in rows.items()})
     return [key for batch in batches for key in _write(warehouse, table, columns, batch, span)]
 
 
@@ -86,20 +86,6 @@ def _admitted(table: Table, rows: Sequence[Row]) -> pl.DataFrame:
     """Return rows in canonical form, once all are known to fit the declaration."""
     plain = [{name: row[name] for name in table.column_names} for row in rows]
     return admit(table, pl.DataFrame(pl.from_arrow(pa.Table.from_pylist(plain, schema=arrow_schema(table)))))
-
-
-def _read(warehouse: Warehouse, table: Table, keys: Sequence[str], span: tuple[int, int]) -> dict[str, Row]:
-    """Return rows by key, each with its guard."""
-    columns = ", ".join(output(column, "t") for column in table.columns)
-    text = statement("guarded", columns=columns, table=table.name, key=table.key, within=within(table, "t"))
-    read: dict[str, Row] = {}
-    for portion in portions(keys):
-        parameters = {"keys": portion, **bounds(table, span)}
-        found = warehouse.run(text, parameters, object=f"table {table.name}", operation="transition").arrow()
-        rows = typed(table, table.column_names, found).to_pylist()
-        guards = found.column(_GUARD).to_pylist()
-        read |= {row[table.key]: {**row, _GUARD: guard} for row, guard in zip(rows, guards, strict=True)}
-    return read
 
 
 def _write(

@@ -6,7 +6,10 @@ never dropped or changed.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
+
+import polars as pl
 
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.bigquery.attempts import until_not_overtaken
@@ -16,7 +19,7 @@ from audience_pipeline.storage.bigquery.fences import make_fences, unfenced
 from audience_pipeline.storage.bigquery.fragments import month_value
 from audience_pipeline.storage.bigquery.inspection import inspect_month, prepared_month
 from audience_pipeline.storage.bigquery.landed_findings import landed_findings
-from audience_pipeline.storage.bigquery.queries import months
+from audience_pipeline.storage.bigquery.queries import months, of_month, read
 from audience_pipeline.storage.bigquery.rules import phase_of
 from audience_pipeline.storage.bigquery.staging import PREFIX, staged
 from audience_pipeline.storage.bigquery.statements import statement
@@ -127,7 +130,7 @@ def _reindex(warehouse: Warehouse, table: Table, month: int) -> None:
     index = index_of(table)
     landed = LANDED.get(index.name)
     positions = statement("landed_positions", landed=landed.name, key=index.key) if landed else _NO_POSITIONS
-    with staged(warehouse, table, prepared_month(warehouse, table, month)) as staging:
+    with staged(warehouse, table, _living(warehouse, table, month)) as staging:
         text = statement(
             "reindex",
             index=KEYS[index.name].name,
@@ -137,6 +140,15 @@ def _reindex(warehouse: Warehouse, table: Table, month: int) -> None:
             positions=positions,
         )
         until_not_overtaken(lambda _: _rows(warehouse, [text]))
+
+
+def _living(warehouse: Warehouse, table: Table, month: int) -> pl.DataFrame:
+    """Return the rows of a month whose keys live in the table: copies of live rows do not live in an archive."""
+    rows, live = prepared_month(warehouse, table, month), index_of(table)
+    if live is table:
+        return rows
+    keys = pl.DataFrame(pl.from_arrow(read(warehouse, live, replace(of_month(live, month), columns=[live.key]))))
+    return rows.join(keys, on=live.key, how="anti")
 
 
 _NO_POSITIONS = "SELECT '' AS landed_key, 0 AS position"
@@ -162,10 +174,17 @@ def _dangling_query(table: Table, reference: Reference) -> str:
 
 
 def places(table: Table) -> str:
-    """Return a query of where the rows of a table and of its archive belong."""
+    """Return a query of where the rows of a table and of its archive belong; copies of live rows count for nothing."""
     tables = [each for each in STORED if index_of(each) is table]
     texts = [
-        statement("places", key=each.key, month=month_value(each), phase=phase_of(each), table=each.name)
+        statement(
+            "places",
+            key=each.key,
+            month=month_value(each),
+            phase=phase_of(each),
+            table=each.name,
+            living="" if each is table else f"\nWHERE `{each.key}` NOT IN (SELECT `{each.key}` FROM `{table.name}`)\n",  # noqa: S608 - declared names
+        )
         for each in tables
     ]
     return "UNION ALL\n".join(texts)

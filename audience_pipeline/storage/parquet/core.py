@@ -12,7 +12,7 @@ import polars as pl
 
 from audience_pipeline.errors import CorruptionError, storage_errors
 from audience_pipeline.storage.agenda import work_of
-from audience_pipeline.storage.archives import index_of
+from audience_pipeline.storage.archives import index_of, twin_of
 from audience_pipeline.storage.months import MONTH, with_month
 from audience_pipeline.storage.parquet.files import Staging, read_files
 from audience_pipeline.storage.parquet.layout import Layout, Partition
@@ -67,7 +67,11 @@ class Core:
             self.state.forget(table.name, partition, index_of(table).name)
             return
         rows = read_files(table, [path])
-        keys, work = rows[table.key].to_list(), work_of(table, with_month(table, rows))
+        keys = dict.fromkeys(rows[table.key], index_of(table) is not table)
+        if index_of(table) is table and (archive := twin_of(table)) is not None:
+            copies = self.rows(archive, self.existing(archive, [partition]))
+            keys = {**dict.fromkeys(copies[table.key], True), **keys}
+        work = work_of(table, with_month(table, rows))
         self.state.reindex(table.name, partition, index_of(table).name, keys, path.stat().st_size, work)
 
     def listed(self, table: Table) -> set[Partition]:
@@ -96,7 +100,7 @@ class Core:
         """Replace held, pending partitions by rows that stay as they are and fresh ones, and note it in the index.
 
         All have their month. ``leaving`` are rows that go, or that may end what was to be done about them; a partition
-        that has no others is emptied.
+        that has no others is emptied. What leaves a live table was copied to its archive.
         """
         frame = pl.concat([kept, fresh.select(kept.columns)])
         homes = frame.select("user_id", MONTH).unique()
@@ -105,7 +109,11 @@ class Core:
             sizes = staging.write(table, frame, empty)
             staging.publish()
         work = work_of(table, fresh, leaving)
-        self.state.commit(table.name, sizes, index_of(table).name, positions or {}, placed=placed, work=work)
+        index = index_of(table)
+        places = dict.fromkeys(placed, index is not table)
+        if leaving is not None and index is table:
+            places |= dict.fromkeys(leaving.join(frame, on=table.key, how="anti")[table.key], True)
+        self.state.commit(table.name, sizes, index.name, positions or {}, placed=places, work=work)
         return sizes
 
 

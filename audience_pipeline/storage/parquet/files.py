@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import polars as pl
@@ -109,18 +109,21 @@ class Staging:
         runs = frame.group_by(["user_id", MONTH], maintain_order=True).len()
         schema = arrow_schema(table)
         rows = frame.select(table.column_names).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
-        parts = {partition: without_rows(schema) for partition in empty}
+        parts: dict[Partition, pa.Table] = {}
         start = 0
         for user_id, month, length in runs.iter_rows():
             parts[Partition(user_id, month)] = rows.slice(start, length)
             start += length
+        encode = compacted if table.compact else encoded
         statistics = _filtered(table)
 
         def stage(part: tuple[Partition, pa.Table]) -> tuple[Partition, tuple[int, int]]:
             partition, held = part
-            return partition, (held.num_rows, self.add(self._path(table, partition), encoded(held, statistics)))
+            return partition, (held.num_rows, self.add(self._path(table, partition), encode(held, statistics)))
 
-        return dict(_each(stage, list(parts.items())))
+        nothing = encode(without_rows(schema), statistics)
+        emptied = {partition: (0, self.add(self._path(table, partition), nothing)) for partition in empty}
+        return emptied | dict(_each(stage, list(parts.items())))
 
     def _path(self, table: Table, partition: Partition) -> str:
         return f"{self._root}/{relative_path(table, partition)}"
@@ -152,8 +155,21 @@ def _each(run: Callable[[Item], Done], items: Sequence[Item]) -> Iterable[Done]:
 
 def encoded(rows: pa.Table, statistics: bool | Sequence[str] = True) -> pa.Buffer:
     """Return the bytes of a Parquet file of ``rows``; ``statistics`` names the columns to keep some of."""
+    return _encoded(rows, compression="snappy", use_dictionary=False, write_statistics=statistics)
+
+
+def compacted(rows: pa.Table, statistics: bool | Sequence[str] = True) -> pa.Buffer:
+    """Return the same, smaller: for files that are kept for long and written once or twice."""
+    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": rows.num_rows >= _REPEATING}
+    return _encoded(rows, write_statistics=statistics, **options)
+
+
+_REPEATING = 100
+"""Rows from which on values repeat often enough for dictionaries."""
+
+
+def _encoded(rows: pa.Table, **options: Any) -> pa.Buffer:  # noqa: ANN401 - pyarrow's options
     sink = pa.BufferOutputStream()
-    options = {"compression": "snappy", "use_dictionary": False, "write_statistics": statistics}
     with pq.ParquetWriter(sink, rows.schema, **options) as writer:
         writer.write_table(rows)
     return sink.getvalue()

@@ -190,6 +190,10 @@ class ParquetLanding:
         """Return the absolute paths of the published parts of a landed ``table``, oldest first."""
         return [str(path) for path in self._parts(table, months, None)]
 
+    def parts(self, landed: Table, numbers: Sequence[int]) -> list[Path]:
+        """Return the published parts of some files."""
+        return self._parts(landed, None, numbers)
+
     def _parts(self, landed: Table, months: tuple[int, int] | None, numbers: Sequence[int] | None) -> list[Path]:
         source = landed.name.removeprefix("landed_")
         first, last = months or (0, 999_999)

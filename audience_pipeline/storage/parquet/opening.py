@@ -67,6 +67,11 @@ def open_to_read(layout: Layout, stack: ExitStack) -> tuple[State, Locks]:
     return state, Locks(scratch / _LOCKS)
 
 
+def state_path(layout: Layout) -> Path:
+    """Return where the state of a store is kept."""
+    return layout.state / _STATE
+
+
 def require_directory(root: Path) -> None:
     """Raise UsageError where there is no data directory, for whoever would not make one.
 

@@ -24,8 +24,9 @@ from audience_pipeline.tables.arrow import arrow_schema, without_rows
 
 
 def files(core: Core, table: Table, *, user_id: str | None = None, months: tuple[int, int] | None = None) -> list[str]:
-    """Return the absolute paths of the files of a user and an inclusive month range, newest month first."""
-    found = core.state.partitions(table.name, user_id=user_id, months=months, newest_first=True)
+    """Return the absolute paths of a user's files in an inclusive month range, newest first, those without rows not."""
+    users = None if user_id is None else [user_id]
+    found = core.state.partitions(table.name, users=users, months=months, filled=True, newest_first=True)
     return [f"{core.layout.root}/{relative_path(table, partition)}" for partition in found]
 
 
@@ -33,9 +34,16 @@ def read(core: Core, duck: Duck, table: Table, query: Query) -> pa.Table:
     """Return the rows a query asks for, in the declared types."""
     columns = declared(table, query.columns if query.columns is not None else table.column_names)
     homes = core.state.partitions(
-        table.name, user_id=query.user_id, months=month_range(table, query), newest_first=True
+        table.name, users=_users(query), months=month_range(table, query), filled=True, newest_first=True
     )
     return _rows(core, table, homes, partial(select, duck, table, columns, predicates(table, query), query))
+
+
+def _users(query: Query) -> list[str] | None:
+    """Return the users a query asks for, None for all."""
+    if query.user_id is None:
+        return None if query.user_ids is None else list(query.user_ids)
+    return [query.user_id] if query.user_ids is None or query.user_id in query.user_ids else []
 
 
 def get(core: Core, duck: Duck, table: Table, keys: Sequence[str], columns: Sequence[str] | None) -> pa.Table:

@@ -22,7 +22,7 @@ from audience_pipeline.storage.parquet.files import PATH, read_by_path
 from audience_pipeline.storage.parquet.layout import Layout, Partition
 from audience_pipeline.storage.parquet.ledger import rebuild_ledger
 from audience_pipeline.storage.parquet.positions import has_positions, note_stored, settle_positions
-from audience_pipeline.storage.parquet.state import State
+from audience_pipeline.storage.parquet.state import UNREADABLE, State
 from audience_pipeline.tables import STORED, Table
 
 _LOG = logging.getLogger(__name__)
@@ -76,24 +76,28 @@ def remove_database(path: Path) -> None:
 
 def _index(state: State, table: Table, found: list[tuple[Path, Partition]]) -> None:
     columns = table.column_names if has_positions(table) else (table.key,)
-    rows = _read(table, [path for path, _ in found], columns)
+    rows, damaged = _read(table, [path for path, _ in found], columns)
     keys = dict(rows.select(PATH, table.key).group_by(PATH).all().iter_rows())
     with state.transaction() as db:
         for path, partition in found:
             size = path.stat().st_size
-            state.reindex(table.name, partition, index_of(table).name, keys.get(str(path), []), size)
+            placed = dict.fromkeys(keys.get(str(path), []), index_of(table) is not table)
+            state.reindex(table.name, partition, index_of(table).name, placed, size)
+            if path in damaged:
+                state.put_partitions(db, table.name, {partition: (UNREADABLE, size)})
         if index_of(table).agenda is not None and not rows.is_empty():
             put(db, table.name, index_of(table).name, work_of(table, with_month(table, rows)))
         if has_positions(table):
             note_stored(db, table, rows)
 
 
-def _read(table: Table, paths: list[Path], columns: Sequence[str]) -> pl.DataFrame:
-    """Return the rows of files; a damaged one counts as having none, so that it is listed and reads meet it."""
+def _read(table: Table, paths: list[Path], columns: Sequence[str]) -> tuple[pl.DataFrame, set[Path]]:
+    """Return the rows of files, and which are damaged: these stay listed, so that reads meet them."""
     try:
-        return read_by_path(table, paths, columns)
+        return read_by_path(table, paths, columns), set()
     except CorruptionError as error:
         if len(paths) == 1:
             _LOG.warning("%s", error)
-            return pl.DataFrame(schema={PATH: pl.String, **dict.fromkeys(columns, pl.Null)})
-    return pl.concat([_read(table, [path], columns) for path in paths], how="vertical_relaxed")
+            return pl.DataFrame(schema={PATH: pl.String, **dict.fromkeys(columns, pl.Null)}), set(paths)
+    each = [_read(table, [path], columns) for path in paths]
+    return pl.concat([rows for rows, _ in each], how="vertical_relaxed"), set().union(*(found for _, found in each))

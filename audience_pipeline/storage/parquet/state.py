@@ -21,12 +21,19 @@ from audience_pipeline.storage.parquet.database import Database
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.tables.landed import LINES_PER_FILE
 
+_NONE: Mapping[str, bool] = {}
 RESERVED, ACCEPTED, PLACED = 0, 1, 2
 _PORTION = 10_000
+UNREADABLE = -1
+"""The rows on record of a file that could not be read when the state was made from the files."""
 
-_PARTITIONS = "SELECT user_id, month FROM partitions WHERE tbl = ?1 AND month BETWEEN ?2 AND ?3 ORDER BY month, user_id"
-_PARTITIONS_OF_USER = (
-    "SELECT user_id, month FROM partitions WHERE tbl = ?1 AND user_id = ?4 AND month BETWEEN ?2 AND ?3 ORDER BY month"
+_PARTITIONS = (
+    "SELECT user_id, month FROM partitions WHERE tbl = ?1 AND month BETWEEN ?2 AND ?3 AND (rows OR NOT ?4)"
+    " ORDER BY month, user_id"
+)
+_PARTITIONS_OF_USERS = (
+    "SELECT p.user_id, p.month FROM json_each(?5) AS j CROSS JOIN partitions AS p ON p.tbl = ?1"
+    " AND p.user_id = j.value AND p.month BETWEEN ?2 AND ?3 AND (p.rows OR NOT ?4) ORDER BY p.month, p.user_id"
 )
 _PLACED_KEYS = (
     "SELECT key, user_id, month, archived FROM keys WHERE tbl = ? AND key > ? AND phase = ? ORDER BY key LIMIT ?"
@@ -123,10 +130,12 @@ class State(Database):
         index: str,
         positions: Mapping[str, int],
         *,
-        placed: Collection[str] = (),
+        placed: Mapping[str, bool] = _NONE,
         work: Work = NOTHING,
     ) -> None:
         """Note that the partitions' files are in place: (rows, bytes) of each, and what their keys now hold.
+
+        ``placed`` are keys whose row is somewhere since, each with whether that is the archive.
 
         The numbers that ``positions`` are made of are taken from now on; concurrent writes that did not land may share
         one. Keys go in their order, so that those of one page of the index are written together.
@@ -136,11 +145,11 @@ class State(Database):
             db.execute("UPDATE meta SET value = ?1 WHERE name = 'sequence' AND value < ?1", (number,))
             db.executemany(
                 "UPDATE keys SET phase = ?, archived = ?, position = coalesce(?, position) WHERE tbl = ? AND key = ?",
-                [(PLACED, index != table, positions.get(key), index, key) for key in sorted(placed)],
+                [(PLACED, archived, positions.get(key), index, key) for key, archived in sorted(placed.items())],
             )
             db.executemany(
                 "UPDATE keys SET position = ? WHERE tbl = ? AND key = ?",
-                [(positions[key], index, key) for key in sorted(positions.keys() - placed)],
+                [(positions[key], index, key) for key in sorted(positions.keys() - placed.keys())],
             )
             self.put_partitions(db, table, sizes)
             agenda.put(db, table, index, work)
@@ -162,23 +171,41 @@ class State(Database):
         return [(name, Partition(user, month)) for name, user, month in found]
 
     def reindex(
-        self, table: str, partition: Partition, index: str, keys: Sequence[str], size: int, work: Work = NOTHING
+        self,
+        table: str,
+        partition: Partition,
+        index: str,
+        keys: Mapping[str, bool],
+        size: int,
+        work: Work = NOTHING,
     ) -> None:
-        """Make the ``index`` agree with a partition's file of ``size`` bytes: ``keys`` and ``work`` are those in it."""
+        """Make the ``index`` agree with a partition's file of ``size`` bytes: ``keys`` and ``work`` are those in it.
+
+        Each key comes with whether it lives in the archive: those of a live file do not, whatever the archive has;
+        what the archive has beside a live file does.
+        """
         archived = index != table
+        inside = [key for key, archives in keys.items() if archives == archived]
+        copies = [key for key, archives in keys.items() if archives != archived]
         with self.transaction() as db:
+            db.execute(
+                "UPDATE keys SET archived = 1, phase = ? WHERE tbl = ? AND user_id = ? AND month = ? AND archived = 0"
+                " AND key IN (SELECT value FROM json_each(?))",
+                (PLACED, index, *partition, json.dumps(copies)),
+            )
             db.execute(
                 "DELETE FROM keys WHERE tbl = ? AND user_id = ? AND month = ? AND archived = ? AND phase != ?"
                 " AND key NOT IN (SELECT value FROM json_each(?))",
-                (index, *partition, archived, ACCEPTED, json.dumps(list(keys))),
+                (index, *partition, archived, ACCEPTED, json.dumps(inside)),
             )
             db.executemany(
                 "INSERT INTO keys (tbl, key, user_id, month, phase, archived) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (tbl, key) DO UPDATE SET phase = excluded.phase, user_id = excluded.user_id,"
-                " month = excluded.month, archived = excluded.archived",
-                [(index, key, *partition, PLACED, archived) for key in keys],
+                " month = excluded.month, archived = excluded.archived"
+                " WHERE NOT (excluded.archived AND keys.phase = excluded.phase AND NOT keys.archived)",
+                [(index, key, *partition, PLACED, archived) for key in inside],
             )
-            self.put_partitions(db, table, {partition: (len(keys), size)})
+            self.put_partitions(db, table, {partition: (len(inside), size)})
             agenda.replace(db, table, index, partition, work)
             db.execute("DELETE FROM pending WHERE tbl = ? AND user_id = ? AND month = ?", (table, *partition))
 
@@ -186,18 +213,27 @@ class State(Database):
         self,
         table: str,
         *,
-        user_id: str | None = None,
+        users: Collection[str] | None = None,
         months: tuple[int, int] | None = None,
+        filled: bool = False,
         newest_first: bool = False,
     ) -> list[Partition]:
-        """Return the partitions of a table that have a file, by user and month range."""
-        first, last = months or (0, 999999)
-        if user_id is None:
-            found = self.rows(_PARTITIONS, (table, first, last))
+        """Return the partitions of a table that have a file, or ``filled`` ones with rows, by users and months."""
+        wanted = (table, *(months or (0, 999999)), int(filled))
+        if users is None:
+            found = self.rows(_PARTITIONS, wanted)
         else:
-            found = self.rows(_PARTITIONS_OF_USER, (table, first, last, user_id))
+            found = self.rows(_PARTITIONS_OF_USERS, (*wanted, json.dumps(sorted(set(users)))))
         found = found[::-1] if newest_first else found
         return [Partition(user, month) for user, month in found]
+
+    def homes(self, table: str, months: tuple[int, int] | None) -> list[tuple[str, int, int]]:
+        """Return user, month and rows of the partitions that have rows."""
+        return self.rows(
+            "SELECT user_id, month, rows FROM partitions WHERE tbl = ? AND rows AND month BETWEEN ? AND ?"
+            " ORDER BY user_id, month",
+            (table, *(months or (0, 999999))),
+        )
 
     def placed_keys(self, table: str) -> Iterator[list[tuple[str, Partition, bool]]]:
         """Return all placed keys of an index with their partition and whether they are archived, in portions."""

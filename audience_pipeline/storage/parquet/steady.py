@@ -34,14 +34,14 @@ def steady(paths: Sequence[str | os.PathLike[str]], read: Callable[[], Found]) -
         Exception: what ``read`` raises though no file was replaced.
     """
     for attempt in range(_ATTEMPTS):
-        before = _stamps(paths)
+        before = stamps(paths)
         try:
             found = read()
         except Exception:
-            if _stamps(paths) == before:
+            if stamps(paths) == before:
                 raise
         else:
-            if _stamps(paths) == before:
+            if stamps(paths) == before:
                 return found
         time.sleep(_PAUSE_SECONDS * attempt)
     raise ConflictError(
@@ -52,7 +52,8 @@ def steady(paths: Sequence[str | os.PathLike[str]], read: Callable[[], Found]) -
     )
 
 
-def _stamps(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[int, ...] | None]:
+def stamps(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[int, ...] | None]:
+    """Return for each path what tells one file there from the next."""
     return [_stamp(path) for path in paths]
 
 

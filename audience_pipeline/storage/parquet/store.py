@@ -7,32 +7,45 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import polars as pl
 
 from audience_pipeline.errors import CorruptionError
-from audience_pipeline.storage.archives import index_of
+from audience_pipeline.storage.archives import index_of, twin
 from audience_pipeline.storage.contract import (
     EVERYTHING,
     Change,
     Due,
     Finding,
+    Home,
     MoveResult,
     Pair,
     Placement,
     Query,
+    Resealed,
     TransitionResult,
     UpsertResult,
     Verdict,
 )
 from audience_pipeline.storage.frames import prepare
-from audience_pipeline.storage.parquet import agenda, leftovers, move, reading, restore, transition, upsert, verify
+from audience_pipeline.storage.parquet import (
+    agenda,
+    copying,
+    leftovers,
+    reading,
+    resealing,
+    restore,
+    transition,
+    upsert,
+    verify,
+)
 from audience_pipeline.storage.parquet.core import Core
 from audience_pipeline.storage.parquet.duck import Duck
 from audience_pipeline.storage.parquet.landing import ParquetLanding
 from audience_pipeline.storage.parquet.layout import Layout
 from audience_pipeline.storage.parquet.opening import open_to_read, open_to_write
+from audience_pipeline.storage.resealing import check_resealed
 from audience_pipeline.tables import DISTRIBUTIONS, STORED, Problem, Table
 from audience_pipeline.tables import Layout as TableLayout
 from audience_pipeline.tables.canonical import content_digest
@@ -118,9 +131,27 @@ class ParquetStore:
         """Return pairs; see the contract."""
         return agenda.pairs(self._core.state, DISTRIBUTIONS, platform_ids, audience_ids)
 
-    def move(self, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:
-        """Move rows between a table and its archive; see the contract."""
-        return move.move(self._core, source, target, keys, put)
+    def copy(self, target: Table, rows: "pa.Table") -> MoveResult:
+        """Copy rows between a table and its archive; see the contract."""
+        twin(target)
+        return copying.copy(self._core, target, prepare(target, rows, 0, canonical=True))
+
+    def remove(self, source: Table, keys: Sequence[str]) -> MoveResult:
+        """Remove rows that the archive, or the live table, has; see the contract."""
+        twin(source)
+        return copying.remove(self._core, source, keys)
+
+    def reseal(self, table: Table, rows: Sequence[Resealed]) -> int:
+        """Replace sealed texts; see the contract."""
+        check_resealed(table, rows)
+        if table.layout is not TableLayout.LANDED:
+            return resealing.reseal_rows(self._core, table, rows)
+        parts = self.landing.parts(table, sorted({int(row.place) // LINES_PER_FILE for row in rows}))
+        return resealing.reseal_parts(self._core, table, parts, rows)
+
+    def homes(self, table: Table, months: tuple[int, int] | None = None) -> list[Home]:
+        """Return the users and months that have rows; see the contract."""
+        return [Home(*each) for each in self._core.state.homes(table.name, months)]
 
     def placements(self, table: Table, keys: Sequence[str]) -> dict[str, Placement]:
         """Return where keys live; see the contract."""

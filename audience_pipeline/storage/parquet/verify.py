@@ -14,7 +14,7 @@ import polars as pl
 
 from audience_pipeline.storage.agenda import work_of
 from audience_pipeline.storage.archives import index_of
-from audience_pipeline.storage.contract import Finding
+from audience_pipeline.storage.contract import Finding, Placement
 from audience_pipeline.storage.months import with_month
 from audience_pipeline.storage.parquet import agenda
 from audience_pipeline.storage.parquet.core import Core
@@ -22,14 +22,17 @@ from audience_pipeline.storage.parquet.inspection import Inspected, inspect
 from audience_pipeline.storage.parquet.landed_findings import landed_findings
 from audience_pipeline.storage.parquet.layout import Partition
 from audience_pipeline.storage.parquet.leftovers import leftovers
-from audience_pipeline.storage.parquet.move import finish_moves
-from audience_pipeline.tables import STORED, TABLES, Reference, Table
+from audience_pipeline.tables import STORED, Reference, Table
 
 _LOG = logging.getLogger(__name__)
 _PORTION = 500
 STATE_DAMAGE = "state"
 """The kind of finding that says the state cannot be used, until the store is opened again."""
 _BACKUP = "Restore it from a backup, or rebuild the month from its landed records."
+_FOUND = (
+    "CREATE TABLE found (tbl TEXT, key TEXT, archived INT, user_id TEXT, month INT, path TEXT,"
+    " PRIMARY KEY (tbl, key, archived)) WITHOUT ROWID"
+)
 _REINDEX = "Run `audience-pipeline verify --repair`."
 
 
@@ -41,9 +44,8 @@ def verify(core: Core, *, repair: bool) -> list[Finding]:
     if (damage := core.state.damage()) is not None:
         return [_damaged_state(core, damage)]
     findings = list(leftovers(core))
-    findings += _half_moves(core) if repair else []
     seen = sqlite3.connect("")
-    seen.execute("CREATE TABLE found (tbl TEXT, key TEXT, path TEXT, PRIMARY KEY (tbl, key)) WITHOUT ROWID")
+    seen.execute(_FOUND)
     unread: set[tuple[str, Partition]] = set()
     for table in STORED:
         findings += _table(core, table, seen, unread, repair=repair)
@@ -62,20 +64,6 @@ def _damaged_state(core: Core, found: str) -> Finding:
         expected="a sound state database",
         remedy="Run `audience-pipeline verify --repair`, or any command: opening the store rebuilds it from the files.",
     )
-
-
-def _half_moves(core: Core) -> Iterator[Finding]:
-    """Finish moves that were killed between their two writes."""
-    for table in STORED:
-        for key in finish_moves(core, table, TABLES[table.archive]) if table.archive else []:
-            yield Finding(
-                "duplicate key",
-                f"{table.name} {key}",
-                found=f"the same row in {table.name} and {table.archive}, as a killed move leaves it",
-                expected="one row a key, live and archive together",
-                remedy="None is needed: the move was finished.",
-                repaired=True,
-            )
 
 
 def _table(
@@ -131,32 +119,30 @@ def _missing(core: Core, table: Table, partitions: set[Partition], *, repair: bo
 
 
 def _duplicates(table: Table, inspected: Inspected, seen: sqlite3.Connection) -> Iterator[Finding]:
-    index = index_of(table).name
+    """Find keys that were found before; only an archive may have a copy, in the same place."""
+    index, archived = index_of(table), index_of(table) is not table
     for key in inspected.keys:
-        row = seen.execute("SELECT path FROM found WHERE tbl = ? AND key = ?", (index, key)).fetchone()
-        if row is None:
-            seen.execute("INSERT INTO found VALUES (?, ?, ?)", (index, key, str(inspected.path)))
+        before = seen.execute(
+            "SELECT archived, user_id, month, path FROM found WHERE tbl = ? AND key = ?", (index.name, key)
+        )
+        rows = before.fetchall()
+        if not rows or [row[:3] for row in rows] == [(int(not archived), *inspected.partition)]:
+            place = (index.name, key, archived, *inspected.partition, str(inspected.path))
+            seen.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", place)
             continue
         yield Finding(
             "duplicate key",
             f"{table.name} {key}",
-            found=f"rows in {row[0]} and {inspected.path}",
+            found=f"rows in {rows[0][3]} and {inspected.path}",
             expected="one row a key, live and archive together",
-            remedy="Run `audience-pipeline verify --repair`: it finishes a killed move. Else remove the older file.",
+            remedy="Remove the older file.",
         )
 
 
 def _index(core: Core, table: Table, inspected: Inspected, *, repair: bool) -> Iterator[Finding]:
     """Hold the index against one file: its size, and the place of each of its keys."""
-    index, archived = index_of(table).name, index_of(table) is not table
-    placements = core.state.placements(index, inspected.keys)
-    wrong = [
-        key
-        for key in inspected.keys
-        if (place := placements.get(key)) is None
-        or not place.placed
-        or (Partition(place.user_id, place.month), place.archived) != (inspected.partition, archived)
-    ]
+    placements = core.state.placements(index_of(table).name, inspected.keys)
+    wrong = [key for key in inspected.keys if not _known(table, inspected.partition, placements.get(key))]
     size = (len(inspected.keys), inspected.path.stat().st_size)
     recorded = core.state.recorded_size(table.name, inspected.partition)
     if not wrong and recorded == size:
@@ -172,6 +158,13 @@ def _index(core: Core, table: Table, inspected: Inspected, *, repair: bool) -> I
         remedy=_REINDEX,
         repaired=repair,
     )
+
+
+def _known(table: Table, partition: Partition, place: Placement | None) -> bool:
+    """Return whether a key of a file is where the index has it; an archive's may live in the live file beside it."""
+    if place is None or not place.placed or Partition(place.user_id, place.month) != partition:
+        return False
+    return index_of(table) is not table or not place.archived
 
 
 def _agenda(core: Core, table: Table, inspected: Inspected, *, repair: bool) -> Iterator[Finding]:
@@ -203,11 +196,12 @@ def _lost_keys(
             continue
         for portion in core.state.placed_keys(table.name):
             for key, partition, archived in portion:
-                known = seen.execute("SELECT 1 FROM found WHERE tbl = ? AND key = ?", (table.name, key)).fetchone()
+                place = (table.name, key, archived)
+                known = seen.execute("SELECT 1 FROM found WHERE (tbl, key, archived) = (?, ?, ?)", place).fetchone()
                 if known or (table.name, partition) in unread or _written_since(core, table, key, partition):
                     continue
                 if repair:
-                    core.state.drop_key(table.name, key)
+                    _forget(core, table, key, partition)
                 yield Finding(
                     "lost row",
                     f"{table.name} {key}",
@@ -218,8 +212,17 @@ def _lost_keys(
                 )
 
 
+def _forget(core: Core, table: Table, key: str, partition: Partition) -> None:
+    """Have the index forget a key without a row; where its archive has a copy, it lives there."""
+    with core.hold(table, [partition], damaged=True):
+        core.reindex(table, partition)
+    place = core.state.placements(table.name, [key]).get(key)
+    if place is not None and not place.archived:
+        core.state.drop_key(table.name, key)
+
+
 def _written_since(core: Core, table: Table, key: str, partition: Partition) -> bool:
-    """Return whether a writer placed the key after its partition was inspected."""
+    """Return whether a writer placed the key after its partition was inspected, or moved it."""
     with core.hold(table, [partition]):
         return key in core.rows(table, core.existing(table, [partition]))[table.key]
 
