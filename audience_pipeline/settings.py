@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from audience_pipeline.errors import SettingsError
 
@@ -31,6 +31,10 @@ def _matching(pattern: str, description: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _listed(value: object) -> object:
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
 def _home(value: Path) -> Path:
     return value.expanduser()
 
@@ -45,6 +49,21 @@ KmsUri = Annotated[
         "'gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K'",
     ),
 ]
+PersonalKind = Literal[
+    "email",
+    "phone",
+    "payment_card",
+    "national_id",
+    "ip_address",
+    "mac_address",
+    "advertising_id",
+    "location",
+    "street_address",
+    "hashed_id",
+    "individuals",
+]
+"""A kind of personal data that audiences may not have."""
+PersonalKinds = Annotated[frozenset[PersonalKind], NoDecode, BeforeValidator(_listed)]
 Project = Annotated[str, _matching(r"([a-z0-9.-]+:)?[a-z]([a-z0-9-]*[a-z0-9])?", "a project's id such as 'acme-data'")]
 Dataset = Annotated[str, _matching(r"[A-Za-z0-9_]{1,1000}", "letters, digits and underscores")]
 Url = Annotated[str, _matching(r"https?://[^/\s]+/?", "an address such as 'http://127.0.0.1:9050'")]
@@ -126,7 +145,9 @@ class Settings(BaseSettings):
     approval_days: int = Field(default=30, ge=1)
     """Days an approval stays valid."""
     min_segment_size: int = Field(default=25, ge=0)
-    """Members a segment must have to be sent."""
+    """Members a segment must have to be stored, if it has any, and to be sent."""
+    pii_allowed: PersonalKinds = frozenset()
+    """Kinds of personal data that audiences may have all the same, separated by commas: `street_address,hashed_id`."""
     max_size_change_pct: int = Field(default=50, ge=0)
     """Change of a segment's size, in percent, that a refresh under a standing approval may carry."""
 

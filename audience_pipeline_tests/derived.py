@@ -14,6 +14,7 @@ from audience_pipeline.queries.macros import catalog_sql
 from audience_pipeline.queries.sessions.vocabulary import BY_SUBJECT, TABLE_FUNCTIONS
 from audience_pipeline.settings import Settings, variable
 from audience_pipeline.tables.bigquery import KEPT, policies_file, table_file, views_file
+from audience_pipeline_tests.ingest.personal_page import personal_page
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,7 +37,7 @@ def functions_page() -> str:
 
 def _default(value: object) -> str:
     """Write a default the way its variable would be set."""
-    if value is None:
+    if value is None or value == frozenset():
         return "unset"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
@@ -61,6 +62,7 @@ _FUNCTIONS_HEAD = (
 )
 
 DERIVED: dict[str, Callable[[], str]] = {
+    "docs/personal-data.md": personal_page,
     "docs/session-functions.md": functions_page,
     "docs/settings.md": settings_page,
     "sql/bigquery/policies.sql": policies_file,

@@ -38,6 +38,7 @@ def test_without_variables_every_setting_has_its_documented_default() -> None:
         "trust_landed_approval": False,
         "approval_days": 30,
         "min_segment_size": 25,
+        "pii_allowed": frozenset(),
         "max_size_change_pct": 50,
         "full_refresh_days": 30,
         "max_attempts": 5,

@@ -4,16 +4,20 @@ Belongs here: the step from lines to columns. It runs in worker processes too, s
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from audience_pipeline.ingest import reasons
 from audience_pipeline.ingest.lines import HEAD_BYTES, Block, LongLine
 from audience_pipeline.ingest.parsing import LINE
-from audience_pipeline.ingest.records import Records, RefusedRecordError
+from audience_pipeline.ingest.pii.judging import Judge
+from audience_pipeline.ingest.pii.suspecting import suspects
+from audience_pipeline.ingest.records import MAX_REASONS, Records, RefusedRecordError
 from audience_pipeline.ingest.secrets import keepable, keepable_head
 from audience_pipeline.tables import Problem, Table
 from audience_pipeline.tables.arrow import TYPES
@@ -29,8 +33,9 @@ Reasons = tuple[tuple[Problem, ...], tuple[str, ...]]
 class RefusedLine:
     """A refused line: where it stood, the SHA-256 of its bytes, why, and what may be kept of it.
 
-    ``record`` is the line itself, or None where keeping it would keep a secret or fill the disk; then ``head`` has its
-    first bytes where those are harmless. ``waiting_for`` names the tables whose missing records it refers to.
+    ``record`` is the line itself, or None where keeping it would keep a secret or a person's data, or fill the disk.
+    Then ``head`` has its first bytes where those are harmless, or the record with kinds in place of personal values.
+    ``waiting_for`` names the tables whose missing records it refers to.
     """
 
     number: int
@@ -61,6 +66,7 @@ class Chunks:
     def __init__(self, table: Table, records: Records) -> None:
         self.table = table
         self._records = records
+        self._pii = Judge(table, records.limits.personal_allowed)
         columns = [pa.field(column.name, _RAW.get(TYPES[column.type], TYPES[column.type])) for column in table.columns]
         self._raw = pa.schema([*columns, pa.field(LINE_NUMBER, pa.int64())])
         self.schema = pa.schema(
@@ -79,15 +85,68 @@ class Chunks:
             try:
                 row = self._records.read(line, cut=cut) if len(line) <= reasons.MAX_LINE_BYTES else None
             except RefusedRecordError as error:
-                refused.append(_refused(self.table, number, offset, line, error))
+                refused.append(self._refused(number, offset, line, error))
                 continue
             if row is None:
-                refused.append(too_long(self.table, number, offset, line))
+                refused.append(self._too_long(number, offset, line))
             else:
                 row[LINE_NUMBER] = number
                 rows.append(row)
         accepted = pa.concat_tables([*pieces, self._columns(rows)]).combine_chunks()
+        personal = self._personal(block, accepted)
+        if personal:
+            known = pa.array([line.number for line in personal], pa.int64())
+            accepted = accepted.filter(pc.invert(pc.is_in(accepted.column(LINE_NUMBER), known)))
+            refused = sorted([*refused, *personal], key=lambda line: line.number)
         return Chunk(accepted.num_rows + len(refused), accepted, refused)
+
+    def passed_over(self, line: LongLine) -> RefusedLine:
+        """Refuse a line that was streamed past."""
+        problem = Problem(
+            LINE,
+            "line_too_long",
+            f"a line of {line.length:,} bytes",
+            f"at most {reasons.MAX_LINE_BYTES:,} bytes",
+            "Split the record, or send aggregates; the line itself was not kept.",
+        )
+        head = keepable_head(self.table, line.head)
+        if self._pii.looks and self._pii.kinds(head.decode(errors="replace")):
+            head = b""
+        return RefusedLine(line.number, line.offset, line.length, line.digest, (problem,), head=head)
+
+    def _too_long(self, number: int, offset: int, line: bytes) -> RefusedLine:
+        """Refuse a line that is longer than allowed, though it was read as a whole."""
+        line = line.rstrip(b"\r")
+        digest = hashlib.sha256(line).hexdigest()
+        return self.passed_over(LongLine(number, offset, len(line), digest, line[:HEAD_BYTES]))
+
+    def _personal(self, block: Block, accepted: pa.Table) -> list[RefusedLine]:
+        """Refuse the lines of accepted rows that have personal data."""
+        doubtful = set(
+            accepted.column(LINE_NUMBER).take(pa.array(suspects(self.table, accepted), pa.int64())).to_pylist()
+        )
+        if not doubtful:
+            return []
+        found = []
+        for number, offset, line, _ in _lines(block):
+            if number in doubtful:
+                value, problems = self._pii.record(msgspec.json.decode(line))
+                if problems:
+                    found.append(_withheld(number, offset, line, problems, value))
+        return found
+
+    def _refused(self, number: int, offset: int, line: bytes, error: RefusedRecordError) -> RefusedLine:
+        """Refuse a line for all its reasons; what it has of a person is neither kept nor shown."""
+        problems = error.problems
+        if self._pii.looks:
+            problems = tuple(map(self._pii.shown, problems))
+            value = line.decode(errors="replace") if error.value is None else error.value
+            value, personal = self._pii.record(value)
+            if personal:
+                return _withheld(number, offset, line, [*problems, *personal][:MAX_REASONS], value)
+        line = line.rstrip(b"\r")
+        digest = hashlib.sha256(line).hexdigest()
+        return RefusedLine(number, offset, len(line), digest, problems, keepable(self.table, line, error.value))
 
     def _columns(self, rows: list[dict[str, Any]]) -> pa.Table:
         columns = [pa.array([row[each.name] for row in rows], each.type) for each in self._raw]
@@ -117,27 +176,8 @@ def refuse(block: Block, reasons: Mapping[int, Reasons]) -> Iterator[RefusedLine
             yield RefusedLine(number, offset, len(record), digest, problems, record, b"", waiting_for)
 
 
-def _refused(table: Table, number: int, offset: int, line: bytes, error: RefusedRecordError) -> RefusedLine:
+def _withheld(number: int, offset: int, line: bytes, problems: Sequence[Problem], value: object) -> RefusedLine:
+    """Refuse a line with personal data: of its record, ``value`` is left, where kinds stand for what was personal."""
     line = line.rstrip(b"\r")
-    digest = hashlib.sha256(line).hexdigest()
-    return RefusedLine(number, offset, len(line), digest, error.problems, keepable(table, line, error.value))
-
-
-def too_long(table: Table, number: int, offset: int, line: bytes) -> RefusedLine:
-    """Refuse a line that is longer than allowed, though it was read as a whole."""
-    line = line.rstrip(b"\r")
-    passed = LongLine(number, offset, len(line), hashlib.sha256(line).hexdigest(), line[:HEAD_BYTES])
-    return passed_over(table, passed)
-
-
-def passed_over(table: Table, line: LongLine) -> RefusedLine:
-    """Refuse a line that was streamed past."""
-    problem = Problem(
-        LINE,
-        "line_too_long",
-        f"a line of {line.length:,} bytes",
-        f"at most {reasons.MAX_LINE_BYTES:,} bytes",
-        "Split the record, or send aggregates; the line itself was not kept.",
-    )
-    head = keepable_head(table, line.head)
-    return RefusedLine(line.number, line.offset, line.length, line.digest, (problem,), head=head)
+    head = msgspec.json.encode(value)
+    return RefusedLine(number, offset, len(line), hashlib.sha256(line).hexdigest(), tuple(problems), head=head)

@@ -182,7 +182,13 @@ class Landing:
 
     def _limits(self, now: datetime) -> Limits:
         year, month = self.settings.first_month.split("-")
-        return Limits(now, int(year) * 100 + int(month), self.settings.trust_landed_approval)
+        return Limits(
+            now,
+            int(year) * 100 + int(month),
+            self.settings.trust_landed_approval,
+            self.settings.min_segment_size,
+            self.settings.pii_allowed,
+        )
 
     def set_aside(self, table: Table, source: Source, landed: LandedFile) -> None:
         """Move a file that landed out of the landing directory, if it is there and still the same.

@@ -228,7 +228,7 @@ def _parameters(table: str, file: str, refused: RefusedLine, now: datetime) -> d
         "waiting_for": json.dumps(refused.waiting_for),
         "record": refused.record,
         "head": refused.head,
-        **_identity(table, refused.record),
+        **_identity(table, refused.record or refused.head),
     }
 
 

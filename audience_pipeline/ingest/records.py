@@ -47,7 +47,7 @@ class Records:
 
     def __init__(self, table: Table, limits: Limits, keyset: Keyset | None = None) -> None:
         self._table = table
-        self._limits = limits
+        self.limits = limits
         self._rules = Rules(table, limits)
         self._bounded: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wire_type(table, bounded=True))
         self._wire = wire_type(table, bounded=False)
@@ -145,7 +145,7 @@ class Records:
 
     def _row(self, values: dict[str, Any], encoded: dict[str, bytes] | None) -> dict[str, Any]:
         """Bring accepted values, in place, to what a row holds; ``encoded`` are JSON columns of bounded types."""
-        if self._forces_approval and values["status"] == "scheduled" and not self._limits.trust_landed_approval:
+        if self._forces_approval and values["status"] == "scheduled" and not self.limits.trust_landed_approval:
             _await_approval(values)
         for name in self._times:
             if (moment := values[name]) is not None:

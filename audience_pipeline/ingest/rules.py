@@ -8,7 +8,7 @@ Belongs here: formats, times and their order, the user id, and the table's own c
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -18,7 +18,9 @@ import msgspec
 
 from audience_pipeline.ingest import reasons
 from audience_pipeline.ingest.moments import iso, month_of, parse_time
+from audience_pipeline.settings import PersonalKind
 from audience_pipeline.tables import Column, Format, LogicalType, Problem, Table
+from audience_pipeline.tables.shapes import Segment
 from audience_pipeline.tables.tenant import MAX_ENCODED_BYTES, user_id_problem
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -31,11 +33,13 @@ _legal = lru_cache(maxsize=65_536)(user_id_problem)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the rules depend on besides the record: the time, and two settings."""
+    """What the rules depend on besides the record: the time, and settings."""
 
     now: datetime
     first_month: int
     trust_landed_approval: bool = False
+    least_segment: int = 0
+    personal_allowed: frozenset[PersonalKind] = frozenset()
 
 
 class Rules:
@@ -77,7 +81,7 @@ class Rules:
                 problems.append(_no_snake(column, text))
         if self._table.check is not None:
             problems += self._table.check(values)
-        return problems
+        return [*problems, *_too_small(values.get("segments"), self._limits.least_segment)]
 
     def _times(self, values: dict[str, Any]) -> Iterator[Problem]:
         created, version = values["created_at"], _version(self._table, values)
@@ -118,6 +122,14 @@ def _user(user_id: str | None) -> Iterator[Problem]:
     if user_id is not None and (found := _legal(user_id)) is not None:
         expected = f"a non-empty text of at most {MAX_ENCODED_BYTES} bytes once percent-encoded"
         yield Problem("user_id", "illegal_user_id", found, expected, "Use another user_id.")
+
+
+def _too_small(segments: Iterable[Segment] | None, least: int) -> Iterator[Problem]:
+    for index, segment in enumerate(segments or ()):
+        if 0 < segment.size < least:
+            expected = f"0, or at least {least} (AUDIENCE_PIPELINE_MIN_SEGMENT_SIZE)"
+            remedy = "Merge it with another segment; so few people can be told apart."
+            yield Problem(f"segments[{index}].size", "segment_too_small", "a few people", expected, remedy)
 
 
 def _version(table: Table, values: dict[str, Any]) -> datetime | None:

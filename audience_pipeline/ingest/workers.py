@@ -29,7 +29,7 @@ from tempfile import TemporaryDirectory, gettempdir
 import pyarrow as pa
 
 from audience_pipeline.errors import StorageError, storage_errors
-from audience_pipeline.ingest.chunks import Chunk, Chunks, RefusedLine, passed_over
+from audience_pipeline.ingest.chunks import Chunk, Chunks, RefusedLine
 from audience_pipeline.ingest.lines import Block, LongLine
 from audience_pipeline.ingest.records import Records
 from audience_pipeline.ingest.rules import Limits
@@ -131,7 +131,7 @@ def _collected(piece: Block | LongLine, future: "Future[_Left] | None", chunks: 
 
 
 def _alone(line: LongLine, chunks: Chunks) -> tuple[None, Chunk]:
-    return None, Chunk(1, without_rows(chunks.schema), [passed_over(chunks.table, line)])
+    return None, Chunk(1, without_rows(chunks.schema), [chunks.passed_over(line)])
 
 
 class _WithoutPandas(MetaPathFinder):

@@ -62,7 +62,7 @@ class Column:
     the engine writes, where it differs. ``engine_members`` are the members of an application-owned JSON column that
     only the engine changes. ``compared_by`` names the members that stand for the whole when content is compared (a
     sealed text differs at each sealing, its fingerprint does not). ``lift`` says when a landed record ends what the
-    engine wrote.
+    engine wrote. What is ``impersonal`` may name no person.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Column:
     lift: Lift | None = None
     immutable: bool = False
     secret: bool = False
+    impersonal: bool = False
 
     @property
     def json_type(self) -> Any:  # noqa: ANN401 - msgspec takes any type expression
