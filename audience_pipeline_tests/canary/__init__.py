@@ -1,0 +1,1 @@
+"""A secret that is looked for in every byte an installation writes."""
