@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 
 from audience_pipeline.errors import ConflictError, CorruptionError, RefusedError
+from audience_pipeline.ingest.references import missing_references
 from audience_pipeline.storage.archives import index_of
 from audience_pipeline.storage.contract import Query, TableStore
 from audience_pipeline.storage.months import month_text
@@ -34,6 +35,7 @@ ROWS_AT_ONCE = 50_000
 """Rows a store is handed at once."""
 FILES_AT_ONCE = 500
 """Landed files a store is handed at once."""
+_BY_NAME = {table.name: table for table in STORED}
 _NO_KEYS = pl.DataFrame(pl.from_arrow(without_rows(KEY_SCHEMA)))
 
 
@@ -92,9 +94,12 @@ class Transfer:
         """Copy the parts that are not done, yielding each when it is written; then compare the stores again.
 
         Raises:
-            RefusedError: the target holds what the source does not.
+            RefusedError: the target holds what the source does not, or a row refers to what its user does not have.
             ConflictError: they differ in the end.
         """
+        for part in parts:
+            if not part.done and (table := _BY_NAME.get(part.table)) and table.references:
+                self._check_references(table, part)
         for table in STORED:
             waiting = [each for each in parts if each.table == table.name and not each.done]
             keys = _by_month(self._source.keys(table)) if waiting else {}
@@ -141,6 +146,21 @@ class Transfer:
         landed = LANDED[table.name]
         read = [store.landing.read(table, months=(month, month)) for store in (self._source, self._target)]
         return content_digest(landed, read[0]) == content_digest(landed, read[1])
+
+    def _check_references(self, table: Table, part: Part) -> None:
+        columns = [table.key, "user_id", *(each.column for each in table.references)]
+        rows = self._source.read(table, Query(months=(part.month, part.month), columns=columns))
+        if missing := missing_references(self._source, table, rows):
+            index, (reference, *_) = min(missing.items())
+            row = rows.slice(index, 1).to_pylist()[0]
+            others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+            place = f"{part} of the source"
+            raise RefusedError(
+                place,
+                found=f"{row[table.key]}{others}, whose {reference.column} is {row[reference.column]}",
+                expected=f"a row of the same user in {reference.table}",
+                remedy="Run `audience-pipeline verify` on the source, and land what is missing. Nothing was copied.",
+            )
 
     def _copy_month(self, table: Table, part: Part, keys: pl.DataFrame) -> None:
         """Hand over the rows of a month that are missing, and all that the index says of it."""

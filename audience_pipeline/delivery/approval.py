@@ -135,7 +135,7 @@ def _digests(
     row: Distribution, audiences: Mapping[str, Row], platforms: Mapping[str, Row], *, standing: bool
 ) -> dict[str, str | None]:
     """Return the digests a decision is bound to: of the content as it is now, and as a refresh would send it."""
-    audience, platform = audiences.get(row.pair[0]), platforms.get(row.pair[1])
+    audience, platform = row.own(audiences, row.pair[0]), row.own(platforms, row.pair[1])
     if audience is None or platform is None:
         return {"approval_digest": None, "approval_standing_digest": None}
     refresh = {**row.row, "distribution_type": "refresh"}

@@ -66,8 +66,9 @@ def cases_of(store: TableStore, rows: Sequence[Distribution], quarantine: Quaran
     last = last_completed(store, {row.pair for row in rows})
     refused = refused_updates(quarantine, audiences.values()) if quarantine else {}
     return [
-        Case(row, audiences.get(row.pair[0]), platforms.get(row.pair[1]), last.get(row.pair), refused.get(row.pair[0]))
+        Case(row, row.own(audiences, audience), row.own(platforms, platform), last.get(row.pair), refused.get(audience))
         for row in rows
+        for audience, platform in [row.pair]
     ]
 
 

@@ -80,6 +80,11 @@ class Distribution:
         """Campaign, cost, approval."""
         return _typed(self.row["metadata"], EngineDistributionMetadata)
 
+    def own(self, rows: Mapping[str, Row], key: str) -> Row | None:
+        """Return the row of ``key`` that it refers to; one of another user reads like one that is not there."""
+        found = rows.get(key)
+        return found if found is not None and found["user_id"] == self.row["user_id"] else None
+
     def raw(self, column: str) -> Any:  # noqa: ANN401 - any column's value
         """Return a column's value as a change expects it: JSON decoded, without a type."""
         value = self.row[column]

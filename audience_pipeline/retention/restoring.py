@@ -16,6 +16,7 @@ import polars as pl
 
 from audience_pipeline.errors import UsageError
 from audience_pipeline.ingest.moments import iso
+from audience_pipeline.ingest.references import missing_references
 from audience_pipeline.retention.batches import Batch, batches, load, sizes
 from audience_pipeline.retention.manifest import Author, Manifest, Note
 from audience_pipeline.storage.audit import Entry, record
@@ -78,14 +79,25 @@ class Restore:
         rows = pl.concat([batch.archived.select(batch.live.columns), batch.live]).unique(DISTRIBUTIONS.key)
         if keys is not None:
             rows = rows.filter(pl.col(DISTRIBUTIONS.key).is_in(list(keys)))
-        archived = [key for key in rows[DISTRIBUTIONS.key] if key in places and places[key].archived]
-        wanted = rows.filter(pl.col(DISTRIBUTIONS.key).is_in([*archived, *returned]))
+        astray = self._astray(rows)
+        archived = [
+            key for key in rows[DISTRIBUTIONS.key] if key in places and places[key].archived if key not in astray
+        ]
+        wanted = rows.filter(pl.col(DISTRIBUTIONS.key).is_in([*archived, *(returned - astray)]))
         self._bring_back(batch, wanted, archived)
         for key, user_id, month in rows.select(DISTRIBUTIONS.key, "user_id", MONTH).iter_rows():
-            if key in archived or key in returned:
+            if key in astray:
+                yield Restored(key, user_id, month, "refused", "its user has no such audience or platform")
+            elif key in archived or key in returned:
                 yield Restored(key, user_id, month, "restored" if key in archived else "extended")
             elif keys is not None:
                 yield Restored(key, user_id, month, "refused", "it is not archived")
+
+    def _astray(self, rows: pl.DataFrame) -> set[str]:
+        """Return the keys of rows that refer to nothing their user has: such a row does not become live again."""
+        referring = rows.select("user_id", *(each.column for each in DISTRIBUTIONS.references))
+        missing = missing_references(self._store, DISTRIBUTIONS, referring.to_arrow())
+        return set(rows[DISTRIBUTIONS.key].gather(list(missing)))
 
     def _bring_back(self, batch: Batch, wanted: pl.DataFrame, archived: Sequence[str]) -> None:
         grouped = wanted.group_by("user_id", MONTH).agg(pl.col(DISTRIBUTIONS.key).sort()).iter_rows()

@@ -11,7 +11,7 @@ from audience_pipeline.delivery.engine import Engine
 from audience_pipeline.delivery.guards import Bounds, hold_of
 from audience_pipeline.delivery.permission import Permission, Policy, Refusal, permission_of
 from audience_pipeline.storage.contract import TableStore
-from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS
+from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, PLATFORMS
 from audience_pipeline_tests.delivery.world import (
     SEGMENTS,
     START,
@@ -20,10 +20,12 @@ from audience_pipeline_tests.delivery.world import (
     approve,
     asked,
     details,
+    fill,
     reachable,
     results,
     run,
     status,
+    worker,
 )
 from audience_pipeline_tests.sandbox_process import Sandbox
 from audience_pipeline_tests.storage.builders import JULY, JUNE, Row, json, put, uuid
@@ -104,6 +106,27 @@ def decided(**members: Any) -> Distribution:  # noqa: ANN401 - members of the me
         **members,
     }
     return stored(asked(metadata=json({name: value for name, value in given.items() if value is not None})))
+
+
+@pytest.mark.parametrize("column", ["audience_id", "platform_id"])
+def test_what_belongs_to_another_tenant_is_neither_sent_nor_approved_and_reads_like_nothing(
+    sandbox: Sandbox, store: TableStore, column: str
+) -> None:
+    """Ingest refuses such a row; whoever writes it past ingest gains nothing."""
+    kind = column.removesuffix("_id")
+    fill(store, 1)
+    put(store, AUDIENCES, active(2, user_id="victim"))
+    put(store, PLATFORMS, reachable(2, user_id="victim"))
+    put(store, DISTRIBUTIONS, asked(2, **{column: uuid(2)}), asked(3, **{column: uuid(404)}))
+    refused = {each.distribution_id: each for each in approve(store, 1, 2, 3)}
+    assert [refused[uuid(number)].outcome for number in (1, 2, 3)] == ["approved", "refused", "refused"]
+    assert refused[uuid(2)].note == refused[uuid(3)].note
+    clock = Clock()
+    with worker(store, sandbox.url, clock, require_approval=False) as engine:
+        reports = run(engine)
+    assert {status(store, number) for number in (2, 3)} == {"scheduled"}
+    assert [details(store, number)["hold"] for number in (2, 3)] == [f"{kind}_missing"] * 2
+    assert "victim" not in repr([reports, refused])
 
 
 BEFORE, AFTER = START - timedelta(seconds=1), START

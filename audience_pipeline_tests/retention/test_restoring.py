@@ -8,7 +8,7 @@ import pytest
 from audience_pipeline.errors import UsageError
 from audience_pipeline.tables import AUDIT_LOG, DISTRIBUTIONS, DISTRIBUTIONS_ARCHIVE
 from audience_pipeline_tests.retention.attic import ANN, BOB, NOW, Attic, ended, ids, outcomes
-from audience_pipeline_tests.storage.builders import stored, uuid
+from audience_pipeline_tests.storage.builders import put, reference, stored, uuid
 
 
 @pytest.fixture
@@ -76,6 +76,21 @@ def test_what_is_not_archived_is_refused_and_the_rest_restored(full: Attic) -> N
         "it is not archived",
         "there is no such distribution",
     }
+
+
+def test_a_row_that_refers_to_another_tenants_audience_stays_archived_and_reads_like_one_of_none(full: Attic) -> None:
+    foreign, absent = (ended(7, audience_id=uuid(reference(BOB))), ended(8, audience_id=uuid(404)))
+    put(full.store, DISTRIBUTIONS, foreign, absent)
+    full.through()
+    found = {each.distribution_id: each for each in full.restore(1, 7, 8)}
+    assert {key: each.outcome for key, each in found.items()} == {
+        uuid(1): "restored",
+        uuid(7): "refused",
+        uuid(8): "refused",
+    }
+    assert found[uuid(7)].why == found[uuid(8)].why
+    assert full.live == ids(1, 6)
+    assert all(uuid(7) not in entry["details"] for entry in stored(full.store, AUDIT_LOG).values())
 
 
 def test_a_second_restore_says_until_when(full: Attic) -> None:

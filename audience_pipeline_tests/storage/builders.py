@@ -147,7 +147,7 @@ def reference(user_id: str) -> int:
 def distribution_of(user_id: str, number: int, **changes: Any) -> Row:  # noqa: ANN401 - any column's value
     """Return a distribution whose references exist once :func:`put_references` stored the user's."""
     known = uuid(reference(user_id))
-    return distribution(number, user_id=user_id, audience_id=known, platform_id=known, **changes)
+    return distribution(number, **{"user_id": user_id, "audience_id": known, "platform_id": known, **changes})
 
 
 def move(store: TableStore, source: Table, target: Table, keys: Sequence[str], put: Mapping[str, Any]) -> MoveResult:

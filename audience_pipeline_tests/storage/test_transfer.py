@@ -11,7 +11,19 @@ from audience_pipeline.storage.contract import Change, TableStore
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import AUDIENCES, DISTRIBUTIONS, STORED, USERS
 from audience_pipeline.transfer import Part, Transfer
-from audience_pipeline_tests.storage.builders import JUNE, NOW, audience, frame, put, stored, user, uuid
+from audience_pipeline_tests.storage.builders import (
+    JUNE,
+    NOW,
+    audience,
+    distribution_of,
+    frame,
+    put,
+    put_references,
+    reference,
+    stored,
+    user,
+    uuid,
+)
 from audience_pipeline_tests.storage.furnished import OWNERS, fold, furnish, record, stock
 
 
@@ -119,6 +131,21 @@ def test_a_target_with_a_file_of_its_own_is_refused_untouched(source: ParquetSto
     with pytest.raises(RefusedError, match=r"ledger of audiences: found file another\.ndjson in the target"):
         copy(source, target)
     assert stored(target, USERS) == {}
+
+
+@pytest.mark.parametrize("kind", ["another tenant's", "nobody's"])
+def test_a_source_whose_row_refers_to_what_its_user_does_not_have_is_refused_before_anything_is_copied(
+    source: ParquetStore, target: ParquetStore, kind: str
+) -> None:
+    put_references(source, *OWNERS[:2])
+    audience_id = uuid(reference(OWNERS[1]) if kind == "another tenant's" else 404)
+    put(source, DISTRIBUTIONS, distribution_of(OWNERS[0], 99, audience_id=audience_id))
+    with pytest.raises(RefusedError) as caught:
+        copy(source, target)
+    said = (caught.value.found, caught.value.expected)
+    assert said == (f"{uuid(99)}, whose audience_id is {audience_id}", "a row of the same user in audiences")
+    assert OWNERS[1] not in str(caught.value)
+    assert all(target.read(table).num_rows == 0 for table in STORED)
 
 
 def test_a_source_that_is_written_meanwhile_is_noticed(source: ParquetStore, target: ParquetStore) -> None:
