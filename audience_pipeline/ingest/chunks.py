@@ -4,7 +4,7 @@ Belongs here: the step from lines to columns. It runs in worker processes too, s
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,23 +130,34 @@ class Chunks:
         found = []
         for number, offset, line, _ in _lines(block):
             if number in doubtful:
-                value, problems = self._pii.record(msgspec.json.decode(line))
-                if problems:
-                    found.append(_withheld(number, offset, line, problems, value))
-        return found
+                found.append(self._withheld(number, offset, line, (), msgspec.json.decode(line)))
+        return [each for each in found if each is not None]
 
     def _refused(self, number: int, offset: int, line: bytes, error: RefusedRecordError) -> RefusedLine:
         """Refuse a line for all its reasons; what it has of a person is neither kept nor shown."""
         problems = error.problems
         if self._pii.looks:
             problems = tuple(map(self._pii.shown, problems))
-            value = line.decode(errors="replace") if error.value is None else error.value
-            value, personal = self._pii.record(value)
-            if personal:
-                return _withheld(number, offset, line, [*problems, *personal][:MAX_REASONS], value)
+            if withheld := self._withheld(number, offset, line, problems, error.value):
+                return withheld
         line = line.rstrip(b"\r")
         digest = hashlib.sha256(line).hexdigest()
         return RefusedLine(number, offset, len(line), digest, problems, keepable(self.table, line, error.value))
+
+    def _withheld(
+        self, number: int, offset: int, line: bytes, problems: tuple[Problem, ...], value: object
+    ) -> RefusedLine | None:
+        """Refuse a line for its personal data too, if it has any; ``value`` is its JSON value, None if it is no JSON.
+
+        Its record is left with kinds in place of what was personal, where it may not hold a secret besides.
+        """
+        kept, personal = self._pii.record(line.decode(errors="replace") if value is None else value)
+        if not personal:
+            return None
+        line = line.rstrip(b"\r")
+        head = msgspec.json.encode(kept) if keepable(self.table, line, value) is not None else b""
+        digest = hashlib.sha256(line).hexdigest()
+        return RefusedLine(number, offset, len(line), digest, (*problems, *personal)[:MAX_REASONS], head=head)
 
     def _columns(self, rows: list[dict[str, Any]]) -> pa.Table:
         columns = [pa.array([row[each.name] for row in rows], each.type) for each in self._raw]
@@ -174,10 +185,3 @@ def refuse(block: Block, reasons: Mapping[int, Reasons]) -> Iterator[RefusedLine
             record = line.rstrip(b"\r")
             digest = hashlib.sha256(record).hexdigest()
             yield RefusedLine(number, offset, len(record), digest, problems, record, b"", waiting_for)
-
-
-def _withheld(number: int, offset: int, line: bytes, problems: Sequence[Problem], value: object) -> RefusedLine:
-    """Refuse a line with personal data: of its record, ``value`` is left, where kinds stand for what was personal."""
-    line = line.rstrip(b"\r")
-    head = msgspec.json.encode(value)
-    return RefusedLine(number, offset, len(line), hashlib.sha256(line).hexdigest(), tuple(problems), head=head)

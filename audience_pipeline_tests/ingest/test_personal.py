@@ -130,6 +130,14 @@ def test_what_is_no_record_is_not_kept_either(place: Place, sent: bytes) -> None
     assert MAIL.encode() not in written(place)
 
 
+@pytest.mark.parametrize("cut", [0, 1], ids=["a record", "no JSON"])
+def test_a_record_with_a_secret_besides_leaves_neither(place: Place, cut: int) -> None:
+    sent = line(audience(name=MAIL, credentials={"api_key": "a plain secret"}))
+    place.ingest("audiences", [sent[: len(sent) - cut]])
+    assert b"a plain secret" not in written(place)
+    assert MAIL.encode() not in written(place)
+
+
 def test_a_refused_update_holds_the_audiences_distributions(place: Place) -> None:
     place.ingest("users", [user()])
     place.ingest("audiences", [audience()])
