@@ -15,7 +15,7 @@ from audience_pipeline.settings import PREFIX
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(kind: str) -> list[str]:
@@ -88,6 +88,13 @@ assert job.execute_in_process(asset_selection=selection, partition_key="2025-05"
 
 def test_every_command_is_in_the_readme() -> None:
     assert [name for name in get_group(app).commands if f"| `{name}" not in README] == []
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*test_\w+\.py)`", text))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "audience_pipeline_tests" / name).is_file()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
