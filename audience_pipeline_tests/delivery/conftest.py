@@ -17,10 +17,22 @@ from audience_pipeline_tests.storage.conftest import (
     root,
     service,
     service_dataset,
-    store,
 )
 
-__all__ = ["bigquery", "emulated", "emulated_dataset", "parquet", "root", "service", "service_dataset", "store"]
+__all__ = ["bigquery", "emulated", "emulated_dataset", "parquet", "root", "service", "service_dataset"]
+
+
+@pytest.fixture(
+    params=[
+        "parquet",
+        pytest.param("emulated", marks=pytest.mark.prove),
+        pytest.param("service", marks=pytest.mark.bigquery_service),
+    ]
+)
+def store(request: pytest.FixtureRequest) -> TableStore:
+    """A store of either backend, where only the proofs use BigQuery (deliveries there take seconds)."""
+    opened: TableStore = request.getfixturevalue(request.param)
+    return opened
 
 
 @pytest.fixture

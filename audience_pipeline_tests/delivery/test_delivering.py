@@ -21,6 +21,9 @@ from audience_pipeline_tests.delivery.world import (
 )
 from audience_pipeline_tests.sandbox_process import Sandbox
 from audience_pipeline_tests.storage.builders import one, uuid
+from audience_pipeline_tests.storage.conftest import store as both_backends
+
+store = both_backends
 
 
 def test_what_is_approved_is_sent_and_completed_once(

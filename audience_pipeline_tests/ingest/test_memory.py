@@ -43,7 +43,7 @@ def ingest(path: Path, directory: Path) -> tuple[dict[str, object], float]:
     return answer, usage.ru_maxrss / 1024
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 def test_a_file_of_120_megabytes_takes_less_than_700(tmp_path: Path) -> None:
     records = write_audiences(tmp_path / "a.ndjson", 120 * MEGABYTE)
     answer, memory = ingest(tmp_path / "a.ndjson", tmp_path)
