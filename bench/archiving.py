@@ -4,7 +4,6 @@
 nine of ten rows are older than 90 days by NOW (ISO 8601). Prints how it went, its own peak memory included.
 """
 
-import resource
 import sys
 import time
 from datetime import datetime
@@ -18,6 +17,7 @@ from audience_pipeline.retention.archiving import archive
 from audience_pipeline.settings import load_settings
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import DISTRIBUTIONS
+from bench.measuring import peak_memory
 
 
 class Pass(msgspec.Struct):
@@ -36,7 +36,7 @@ def load(source: Path, root: Path) -> Pass:
         rows = frame.with_columns(pl.lit("failed").alias("status")).to_arrow(compat_level=pl.CompatLevel.oldest())
         start = time.perf_counter()
         inserted = store.upsert(DISTRIBUTIONS, rows).inserted
-        return Pass(inserted, [], time.perf_counter() - start, _peak())
+        return Pass(inserted, [], time.perf_counter() - start, peak_memory())
 
 
 def old(root: Path, now: datetime) -> Pass:
@@ -48,11 +48,7 @@ def old(root: Path, now: datetime) -> Pass:
             assert not progress.damaged
             months |= {each.month for each in progress.moved}
             rows += sum(each.removed for each in progress.moved)
-        return Pass(rows, sorted(months), time.perf_counter() - start, _peak())
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return Pass(rows, sorted(months), time.perf_counter() - start, peak_memory())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 Prints how it went, its own peak memory included.
 """
 
-import resource
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from audience_pipeline.storage.parquet.store import ParquetStore
 from audience_pipeline.tables import DISTRIBUTIONS
+from bench.measuring import peak_memory
 from bench.workbench import Load
 
 
@@ -24,8 +24,7 @@ def main(source: Path, root: Path) -> None:
         inserted = store.upsert(DISTRIBUTIONS, rows).inserted
         seconds = time.perf_counter() - start
         files = len(store.files(DISTRIBUTIONS))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(msgspec.json.encode(Load(inserted, files, seconds, peak)).decode())
+    print(msgspec.json.encode(Load(inserted, files, seconds, peak_memory())).decode())
 
 
 if __name__ == "__main__":

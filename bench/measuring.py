@@ -4,10 +4,12 @@ Belongs here: clocks, repeats, verdicts. Does not belong here: anything about ta
 """
 
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 Run = Callable[[], object]
 GIB = 2**30
@@ -73,6 +75,15 @@ def alternately(runs: Sequence[Run], repeats: int, *, warm_up: int = 1, block: i
             if turn >= warm_up:
                 found[index] += seconds
     return [Times(tuple(each)) for each in found]
+
+
+def peak_memory() -> int:
+    """Return the most bytes of memory this program had (Linux).
+
+    ``getrusage`` would not do: what it tells of a process started by another is at least what that one had.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024  # type: ignore[index]
 
 
 def shown(seconds: float) -> str:
