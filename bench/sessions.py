@@ -3,6 +3,8 @@
 The same statements over the same views of the same tenant's files, sealed and on a plain connection of DuckDB.
 """
 
+import itertools
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +29,7 @@ _STATEMENTS = {
     "newest fifty": "SELECT * FROM distributions ORDER BY created_at DESC LIMIT 50",
     "live and archived": "SELECT count(*) FROM distributions_all",
 }
+_FRESH = "SELECT status, count(*) FROM distributions WHERE status <> '{}' GROUP BY ALL ORDER BY ALL"
 
 
 def sessions(bench: Workbench) -> list[Result]:
@@ -44,6 +47,10 @@ def sessions(bench: Workbench) -> list[Result]:
             assert sealed().to_pylist() == unsealed().to_pylist()
             ours, other = alternately([sealed, unsealed], _REPEATS, block=5)
             results.append(at_most(f"tenant session: {what}", 1.2, ours, other, "other: plain DuckDB, the same views"))
+        texts = map(_FRESH.format, itertools.count())
+        calls: list[Callable[[], object]] = [lambda: session.sql(next(texts)), lambda: _rows(plain, next(texts))]
+        ours, other = alternately(calls, _REPEATS, block=5)
+        results.append(at_most("tenant session: statements it never had before", 1.2, ours, other, "other: the same"))
     return results
 
 

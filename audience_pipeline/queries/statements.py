@@ -12,7 +12,7 @@ import duckdb
 
 from audience_pipeline.errors import StorageError, UsageError
 from audience_pipeline.queries.catalog import usable_catalog, without_wildcards
-from audience_pipeline.queries.relations import rows_of
+from audience_pipeline.queries.results import answer_to
 from audience_pipeline.storage.parquet.calm import undisturbed
 from audience_pipeline.storage.parquet.opening import require_directory
 from audience_pipeline.tables.duckdb import quoted
@@ -41,7 +41,7 @@ def read(data_dir: Path, statement: str) -> "tuple[pa.Table, frozenset[str]]":
         _confine(connection, data_dir)
         try:
             text = _only_read(connection, statement)
-            return undisturbed(data_dir, lambda: rows_of(connection.sql(text)))
+            return undisturbed(data_dir, lambda: answer_to(connection, text))
         except duckdb.Error as error:
             raise _explained(error, data_dir) from error
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,10 +18,10 @@ from uuid import uuid4
 import duckdb
 
 from audience_pipeline.errors import PipelineError, SecurityError, StorageError, UsageError
-from audience_pipeline.queries.relations import TooLargeError, rows_of
+from audience_pipeline.queries.results import TooLargeError, answer_to
 from audience_pipeline.queries.sessions.connection import SealedConnection, directory_of, tables_of, view_names
 from audience_pipeline.queries.sessions.judging import judged, refusal
-from audience_pipeline.queries.sessions.watching import Watch, watched
+from audience_pipeline.queries.sessions.watching import Watch, Watcher
 from audience_pipeline.settings import Settings, load_settings, variable
 from audience_pipeline.storage.audit import Entry, account, record
 from audience_pipeline.storage.parquet.opening import require_directory
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _CORRECT = "Correct the statement; `DESCRIBE` a view shows its columns."
 _SESSION = "tenant session"
+_REMEMBERED = 64
+"""So many statements are judged once only, however often they are asked."""
 
 
 class Session:
@@ -43,8 +46,12 @@ class Session:
         self._root = settings.data_dir.absolute()
         self._user_id = user_id
         self._settings = settings
+        self._ended = False
         self._memory = _bytes(settings.session_memory)
         self._connection = SealedConnection(self._root, user_id, settings.session_memory)
+        duck = self._connection.duckdb
+        self._judged = lru_cache(_REMEMBERED)(partial(judged, duck, views=view_names()))
+        self._watcher = Watcher(duck, settings.session_seconds, self._memory)
 
     def sql(self, statement: str) -> "pa.Table":
         """Run one SELECT, DESCRIBE or EXPLAIN, and return its rows.
@@ -59,12 +66,14 @@ class Session:
 
     def read(self, statement: str) -> "tuple[pa.Table, frozenset[str]]":
         """Return the rows of a statement and the names of the columns that hold JSON; see :meth:`sql`."""
-        connection = self._connection.duckdb
-        text, names = judged(connection, statement, view_names())
-        with watched(connection, self._settings.session_seconds, self._memory) as watch:
+        if self._ended:
+            raise UsageError(_SESSION, found="one that was closed", expected="an open one", remedy="Open another.")
+        text, names = self._judged(statement)
+        with self._watcher.watch() as watch:
             try:
                 self._connection.provide(names)
-                return steady(self._files(names), lambda: rows_of(connection.sql(text), at_most=self._memory))
+                run = partial(answer_to, self._connection.duckdb, text, at_most=self._memory)
+                return steady(self._files(names), run)
             except (duckdb.Error, TooLargeError, MemoryError) as error:
                 told = self._told(error, watch)
             except PipelineError as error:
@@ -73,7 +82,9 @@ class Session:
         raise told
 
     def close(self) -> None:
-        """End the session."""
+        """End the session; it answers no more."""
+        self._ended = True
+        self._watcher.close()
         self._connection.duckdb.close()
 
     def __enter__(self) -> Self:

@@ -8,12 +8,13 @@ tell (Linux).
 """
 
 import os
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import duckdb
 
@@ -29,26 +30,37 @@ class Watch:
     large: bool = False
 
 
-@contextmanager
-def watched(connection: duckdb.DuckDBPyConnection, seconds: float, memory: int) -> Iterator[Watch]:
-    """Interrupt a connection after ``seconds``, or when the process has grown by twice ``memory`` bytes."""
-    watch, done = Watch(), threading.Event()
-    deadline, largest = time.monotonic() + seconds, _resident() + 2 * memory
+class Watcher:
+    """Watches the statements of one connection, one at a time, from a thread that it keeps between them."""
 
-    def look() -> None:
-        while not done.wait(_EVERY_SECONDS):
-            watch.late = watch.late or time.monotonic() > deadline
-            watch.large = watch.large or _resident() > largest
-            if watch.late or watch.large:
-                connection.interrupt()
+    def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float, memory: int) -> None:
+        """Stop each after ``seconds``, or when the process has grown by twice ``memory`` bytes."""
+        self._connection, self._seconds, self._growth = connection, seconds, 2 * memory
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tenant session watch")
 
-    thread = threading.Thread(target=look, name="tenant session watch", daemon=True)
-    thread.start()
-    try:
-        yield watch
-    finally:
-        done.set()
-        thread.join()
+    @contextmanager
+    def watch(self) -> Iterator[Watch]:
+        """Watch what runs meanwhile; what is yielded says afterwards whether it was stopped."""
+        watch, done = Watch(), Event()
+        deadline, largest = time.monotonic() + self._seconds, _resident() + self._growth
+
+        def look() -> None:
+            while not done.wait(_EVERY_SECONDS):
+                watch.late = watch.late or time.monotonic() > deadline
+                watch.large = watch.large or _resident() > largest
+                if watch.late or watch.large:
+                    self._connection.interrupt()
+
+        looking = self._thread.submit(look)
+        try:
+            yield watch
+        finally:
+            done.set()
+            looking.result()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
 
 
 def _resident() -> int:

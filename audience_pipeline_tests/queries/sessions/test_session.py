@@ -1,5 +1,7 @@
 """A tenant session answers like the catalog with the tenant's rows, within its limits, and is on record."""
 
+import gc
+import threading
 import time
 from pathlib import Path
 
@@ -115,6 +117,27 @@ def test_each_opening_is_an_entry_of_its_own(settings: Settings, store: ParquetS
     entries = [row for row in store.read(AUDIT_LOG).to_pylist() if row["user_id"] == "tenant-of-three"]
     assert len(entries) == 3
     assert all(entry["actor"] for entry in entries)
+
+
+def test_a_closed_session_says_so_and_ends_its_thread_as_does_one_that_nobody_has_any_more(settings: Settings) -> None:
+    def watchers() -> int:
+        return sum("session watch" in thread.name for thread in threading.enumerate())
+
+    before, session = watchers(), open_session(ANA, settings)
+    session.sql("FROM audiences")
+    session.close()
+    with pytest.raises(UsageError, match="one that was closed"):
+        session.sql("FROM audiences")
+    assert watchers() == before
+    session = open_session(ANA, settings)
+    session.sql("FROM audiences")
+    assert watchers() == before + 1
+    del session
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while watchers() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert watchers() == before
 
 
 def test_a_session_that_cannot_be_recorded_is_not_opened(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

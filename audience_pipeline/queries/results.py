@@ -1,13 +1,14 @@
-"""What a DuckDB relation holds, as Arrow.
+"""What DuckDB answers to a statement, as Arrow.
 
 Belongs here: types Arrow does not have, names that come twice, columns of JSON. Does not belong here: which statement.
 """
 
 import itertools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
+
+from audience_pipeline.storage.parquet.duck import ROWS_AT_ONCE, reader_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,26 +18,38 @@ _WITHOUT_ARROW = {"bit", "uhugeint", "bignum", "time with time zone", "time_ns",
 _NESTED = {"list", "array", "struct", "map", "union"}
 
 
-_ROWS_AT_ONCE = 100_000
-
-
 class TooLargeError(Exception):
     """An answer has more bytes than it may have."""
 
 
-def rows_of(found: duckdb.DuckDBPyRelation, *, at_most: int | None = None) -> "tuple[pa.Table, frozenset[str]]":
-    """Return the rows of a relation, and the names of the columns that hold JSON.
+def answer_to(
+    connection: duckdb.DuckDBPyConnection, statement: str, *, at_most: int | None = None
+) -> "tuple[pa.Table, frozenset[str]]":
+    """Run one statement that reads; return its rows, and the names of the columns that hold JSON.
 
     Of columns with one name, as a join gives, the later ones are numbered: ``name``, ``name_1``. Columns of types that
     Arrow does not have are DuckDB's text of them.
 
     Raises:
-        TooLargeError: they come to more than ``at_most`` bytes.
+        duckdb.Error: the statement is wrong, or fails.
+        TooLargeError: the rows come to more than ``at_most`` bytes.
     """
-    names, kinds = _distinct(found.columns), found.types
+    columns = connection.execute(statement).description
+    names, kinds = _distinct([column[0] for column in columns]), [column[1] for column in columns]
     json_columns = frozenset(name for name, kind in zip(names, kinds, strict=True) if str(kind) == "JSON")
-    reader = _expressible(found, kinds).to_arrow_reader(_ROWS_AT_ONCE)
-    return _read(reader, at_most).rename_columns(names), json_columns
+    try:
+        reader = _texts(connection, statement, odd) if any(odd := list(map(_is_odd, kinds))) else reader_of(connection)
+        return _read(reader, at_most).rename_columns(names), json_columns
+    finally:
+        # What is not read to its end would keep the connection busy.
+        connection.abort()
+
+
+def _texts(connection: duckdb.DuckDBPyConnection, statement: str, odd: list[bool]) -> "pa.RecordBatchReader":
+    """Run the statement again with columns cast to text that Arrow would round, cut or show as bytes."""
+    connection.abort()
+    columns = (f"CAST(#{number} AS VARCHAR)" if cast else f"#{number}" for number, cast in enumerate(odd, 1))
+    return connection.sql(statement).project(", ".join(columns)).to_arrow_reader(ROWS_AT_ONCE)
 
 
 def _read(reader: "pa.RecordBatchReader", at_most: int | None) -> "pa.Table":
@@ -49,14 +62,6 @@ def _read(reader: "pa.RecordBatchReader", at_most: int | None) -> "pa.Table":
             raise TooLargeError
         batches.append(batch)
     return pa.Table.from_batches(batches, reader.schema)
-
-
-def _expressible(found: duckdb.DuckDBPyRelation, kinds: Sequence["DuckDBPyType"]) -> duckdb.DuckDBPyRelation:
-    """Cast columns to text that Arrow would round, cut or show as bytes."""
-    odd = [_is_odd(kind) for kind in kinds]
-    if not any(odd):
-        return found
-    return found.project(", ".join(f"CAST(#{n} AS VARCHAR)" if cast else f"#{n}" for n, cast in enumerate(odd, 1)))
 
 
 def _is_odd(kind: "DuckDBPyType") -> bool:
