@@ -7,8 +7,8 @@ INSTALLED := $(VENV)/.installed
 CODE := audience_pipeline audience_pipeline_tests emulator $(wildcard bench)
 # Arguments for pytest: make test ARGS="-k settings"
 ARGS ?=
-# Test processes; 0 runs the tests in one.
-WORKERS ?= auto
+# Test processes; 0 runs the tests in one. One more than there are processors: tests wait for programs they start.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DAGSTER_HOME := $(CURDIR)/.dagster_home

@@ -59,20 +59,20 @@ def test_what_has_not_ended_stays_and_is_reported(anywhere: Attic) -> None:
     assert anywhere.live == ids(1)
 
 
-def test_a_row_that_changed_since_it_was_copied_is_copied_again(attic: Attic) -> None:
-    attic.put(ended(1), ended(2))
-    attic.archive()
-    attic.fail_again(1, "scheduled")
-    attic.clock.pass_by(hours=2)
-    result = attic.archive()
-    assert (result.removed, result.open, attic.live) == (1, 1, ids(1))
-    attic.store.transition(DISTRIBUTIONS, [change_to_failed(1)])
-    again = attic.archive()
+def test_a_row_that_changed_since_it_was_copied_is_copied_again(anywhere: Attic) -> None:
+    anywhere.put(ended(1), ended(2))
+    anywhere.archive()
+    anywhere.fail_again(1, "scheduled")
+    anywhere.clock.pass_by(hours=2)
+    result = anywhere.archive()
+    assert (result.removed, result.open, anywhere.live) == (1, 1, ids(1))
+    anywhere.store.transition(DISTRIBUTIONS, [change_to_failed(1)])
+    again = anywhere.archive()
     assert (again.copied, again.removed) == (1, 0)
-    attic.clock.pass_by(minutes=61)
-    assert attic.archive().removed == 1
-    assert stored(attic.store, DISTRIBUTIONS_ARCHIVE)[uuid(1)]["error_details"] is not None
-    assert attic.verified() == []
+    anywhere.clock.pass_by(minutes=61)
+    assert anywhere.archive().removed == 1
+    assert stored(anywhere.store, DISTRIBUTIONS_ARCHIVE)[uuid(1)]["error_details"] is not None
+    assert anywhere.verified() == []
 
 
 def change_to_failed(number: int) -> Change:

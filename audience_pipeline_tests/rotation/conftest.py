@@ -28,6 +28,12 @@ def vault(store: TableStore, tmp_path: Path) -> Vault:
     return Vault(store, settings_in(tmp_path)).fill()
 
 
+@pytest.fixture(params=["parquet", pytest.param("emulated", marks=pytest.mark.prove)])
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Vault:
+    """The same, where only the proofs use BigQuery: each rotation there takes seconds."""
+    return Vault(request.getfixturevalue(request.param), settings_in(tmp_path)).fill()
+
+
 @pytest.fixture
 def on_files(tmp_path: Path) -> Iterator[Vault]:
     """The same on files only."""

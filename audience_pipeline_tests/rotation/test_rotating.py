@@ -43,19 +43,19 @@ def test_every_text_comes_under_a_new_key_and_nothing_else_changes(vault: Vault)
     assert [finding for finding in vault.store.verify() if not finding.harmless] == []
 
 
-def test_a_replay_after_a_rotation_changes_nothing(vault: Vault) -> None:
-    vault.rotate()
-    before = vault.texts()
-    report = vault.ingest([sent(2), sent(3, BEN)])
+def test_a_replay_after_a_rotation_changes_nothing(anywhere: Vault) -> None:
+    anywhere.rotate()
+    before = anywhere.texts()
+    report = anywhere.ingest([sent(2), sent(3, BEN)])
     assert (report.unchanged, report.updated, report.inserted) == (2, 0, 0)
-    assert {each for each in vault.texts() if each.table is PLATFORMS} == {
+    assert {each for each in anywhere.texts() if each.table is PLATFORMS} == {
         each for each in before if each.table is PLATFORMS
     }
 
 
-def test_the_audit_log_tells_each_tenant_of_a_rotation(vault: Vault) -> None:
-    key = vault.rotate().key
-    found = [row for row in vault.store.read(AUDIT_LOG).to_pylist() if row["action"] == "rotate"]
+def test_the_audit_log_tells_each_tenant_of_a_rotation(anywhere: Vault) -> None:
+    key = anywhere.rotate().key
+    found = [row for row in anywhere.store.read(AUDIT_LOG).to_pylist() if row["action"] == "rotate"]
     assert sorted((row["user_id"], row["actor"], row["object"]) for row in found) == [
         (ANN, "test", f"key {key}"),
         (BEN, "test", f"key {key}"),
@@ -195,20 +195,20 @@ def test_what_a_killed_rotation_left_beside_the_keyset_is_removed_by_the_next(on
     assert place.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_replacement_that_changes_more_than_the_sealing_is_refused(vault: Vault) -> None:
-    (text,) = [each for each in vault.texts() if each.table is PLATFORMS and each.key == uuid(2)]
+def test_a_replacement_that_changes_more_than_the_sealing_is_refused(anywhere: Vault) -> None:
+    (text,) = [each for each in anywhere.texts() if each.table is PLATFORMS and each.key == uuid(2)]
     other = msgspec.json.encode({**msgspec.json.decode(text.text), "account_id": "mine"}).decode()
     with pytest.raises(RefusedError, match="found credentials that say something else"):
-        vault.store.reseal(PLATFORMS, [text.resealed(other)])
-    assert text in vault.texts()
+        anywhere.store.reseal(PLATFORMS, [text.resealed(other)])
+    assert text in anywhere.texts()
 
 
-def test_a_row_that_changed_meanwhile_is_left_as_it_is(vault: Vault) -> None:
-    (text,) = [each for each in vault.texts() if each.table is PLATFORMS and each.key == uuid(2)]
-    fresh = msgspec.json.encode(seal_platform(sent(2), vault.keyset)["credentials"], order="sorted").decode()
-    assert vault.store.reseal(PLATFORMS, [Resealed(text.place, text.user_id, fresh, text.text)]) == 0
-    assert vault.store.reseal(PLATFORMS, [Resealed(text.place, BEN, text.text, fresh)]) == 0
-    assert text in vault.texts()
+def test_a_row_that_changed_meanwhile_is_left_as_it_is(anywhere: Vault) -> None:
+    (text,) = [each for each in anywhere.texts() if each.table is PLATFORMS and each.key == uuid(2)]
+    fresh = msgspec.json.encode(seal_platform(sent(2), anywhere.keyset)["credentials"], order="sorted").decode()
+    assert anywhere.store.reseal(PLATFORMS, [Resealed(text.place, text.user_id, fresh, text.text)]) == 0
+    assert anywhere.store.reseal(PLATFORMS, [Resealed(text.place, BEN, text.text, fresh)]) == 0
+    assert text in anywhere.texts()
 
 
 def test_retired_keys_do_not_come_back_with_an_old_file(on_files: Vault) -> None:

@@ -29,7 +29,7 @@ from audience_pipeline_tests.storage.builders import (
     uuid,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prove]
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:
