@@ -90,7 +90,9 @@ def test_moves_in_opposite_directions_take_turns(parquet: ParquetStore) -> None:
     put(parquet, DISTRIBUTIONS, *rows)
     keys = [row["distribution_id"] for row in rows]
     archived, restored = together(parquet.root, call, (archive_often, keys), (restore_often, keys))
-    assert archived - restored in {0, len(keys)}
+    # Either may take back what the other has only copied yet, so the numbers need not be alike; no run moves a part.
+    assert archived % len(keys) == restored % len(keys) == 0
+    assert set(stored(parquet, DISTRIBUTIONS)) | set(stored(parquet, DISTRIBUTIONS_ARCHIVE)) == set(keys)
     check_whole(parquet, "reference")
 
 
