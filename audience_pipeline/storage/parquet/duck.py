@@ -19,23 +19,31 @@ ROWS_AT_ONCE = 100_000
 
 
 class Duck:
-    """One in-memory DuckDB instance, with a cursor a thread."""
+    """One in-memory DuckDB instance, with a cursor a thread; opened for the first, since writers need none."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._opening = threading.Lock()
         self._local = threading.local()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return this thread's cursor."""
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._local.cursor = self._connection.cursor()
+            cursor = self._local.cursor = self._opened().cursor()
         return cursor
 
     def close(self) -> None:
         """Close the instance."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        with self._opening:
+            if self._connection is None:
+                self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+                self._connection.execute("SET TimeZone = 'UTC'")
+            return self._connection
 
 
 def rows_of(
