@@ -21,7 +21,7 @@ from audience_pipeline.errors import PipelineError, SecurityError, StorageError,
 from audience_pipeline.queries.results import TooLargeError, answer_to
 from audience_pipeline.queries.sessions.connection import SealedConnection, directory_of, tables_of, view_names
 from audience_pipeline.queries.sessions.judging import judged, refusal
-from audience_pipeline.queries.sessions.watching import Watch, Watcher
+from audience_pipeline.queries.sessions.watching import Watch, watched
 from audience_pipeline.settings import Settings, load_settings, variable
 from audience_pipeline.storage.audit import Entry, account, record
 from audience_pipeline.storage.parquet.opening import require_directory
@@ -49,9 +49,7 @@ class Session:
         self._ended = False
         self._memory = _bytes(settings.session_memory)
         self._connection = SealedConnection(self._root, user_id, settings.session_memory)
-        duck = self._connection.duckdb
-        self._judged = lru_cache(_REMEMBERED)(partial(judged, duck, views=view_names()))
-        self._watcher = Watcher(duck, settings.session_seconds, self._memory)
+        self._judged = lru_cache(_REMEMBERED)(partial(judged, self._connection.duckdb, views=view_names()))
 
     def sql(self, statement: str) -> "pa.Table":
         """Run one SELECT, DESCRIBE or EXPLAIN, and return its rows.
@@ -69,10 +67,11 @@ class Session:
         if self._ended:
             raise UsageError(_SESSION, found="one that was closed", expected="an open one", remedy="Open another.")
         text, names = self._judged(statement)
-        with self._watcher.watch() as watch:
+        connection = self._connection.duckdb
+        with watched(connection, self._settings.session_seconds, self._memory) as watch:
             try:
                 self._connection.provide(names)
-                run = partial(answer_to, self._connection.duckdb, text, at_most=self._memory)
+                run = partial(answer_to, connection, text, at_most=self._memory)
                 return steady(self._files(names), run)
             except (duckdb.Error, TooLargeError, MemoryError) as error:
                 told = self._told(error, watch)
@@ -84,7 +83,6 @@ class Session:
     def close(self) -> None:
         """End the session; it answers no more."""
         self._ended = True
-        self._watcher.close()
         self._connection.duckdb.close()
 
     def __enter__(self) -> Self:

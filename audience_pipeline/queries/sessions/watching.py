@@ -8,13 +8,13 @@ tell (Linux).
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from threading import Event
 
 import duckdb
 
@@ -22,45 +22,63 @@ _EVERY_SECONDS = 0.02
 _STATUS = Path("/proc/self/statm")
 
 
-@dataclass
+@dataclass(eq=False)
 class Watch:
-    """Whether a statement was stopped: ``late`` and ``large`` say why."""
+    """A statement at work, and whether it was stopped: ``late`` and ``large`` say why."""
 
+    connection: duckdb.DuckDBPyConnection
+    deadline: float
+    largest: int
     late: bool = False
     large: bool = False
 
+    def look(self) -> None:
+        """Interrupt the statement if it went over a limit."""
+        self.late = self.late or time.monotonic() > self.deadline
+        self.large = self.large or _resident() > self.largest
+        if self.late or self.large:
+            with suppress(duckdb.Error):
+                self.connection.interrupt()
 
-class Watcher:
-    """Watches the statements of one connection, one at a time, from a thread that it keeps between them."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float, memory: int) -> None:
-        """Stop each after ``seconds``, or when the process has grown by twice ``memory`` bytes."""
-        self._connection, self._seconds, self._growth = connection, seconds, 2 * memory
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tenant session watch")
+@contextmanager
+def watched(connection: duckdb.DuckDBPyConnection, seconds: float, memory: int) -> Iterator[Watch]:
+    """Interrupt a connection after ``seconds``, or when the process has grown by twice ``memory`` bytes."""
+    watch, patrol = Watch(connection, time.monotonic() + seconds, _resident() + 2 * memory), _patrol(os.getpid())
+    with patrol.lock:
+        patrol.watches.add(watch)
+    patrol.wanted.set()
+    try:
+        yield watch
+    finally:
+        with patrol.lock:
+            patrol.watches.discard(watch)
 
-    @contextmanager
-    def watch(self) -> Iterator[Watch]:
-        """Watch what runs meanwhile; what is yielded says afterwards whether it was stopped."""
-        watch, done = Watch(), Event()
-        deadline, largest = time.monotonic() + self._seconds, _resident() + self._growth
 
-        def look() -> None:
-            while not done.wait(_EVERY_SECONDS):
-                watch.late = watch.late or time.monotonic() > deadline
-                watch.large = watch.large or _resident() > largest
-                if watch.late or watch.large:
-                    self._connection.interrupt()
+class _Patrol:
+    """The thread that looks after the statements of a process; it sleeps while there is none.
 
-        looking = self._thread.submit(look)
-        try:
-            yield watch
-        finally:
-            done.set()
-            looking.result()
+    A thread for each statement would take longer than a small one does.
+    """
 
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown()
+    def __init__(self) -> None:
+        self.lock, self.wanted = threading.Lock(), threading.Event()
+        self.watches: set[Watch] = set()
+        threading.Thread(target=self._walk, name="tenant session watch", daemon=True).start()
+
+    def _walk(self) -> None:
+        while self.wanted.wait():
+            time.sleep(_EVERY_SECONDS)
+            with self.lock:
+                for watch in self.watches:
+                    watch.look()
+                if not self.watches:
+                    self.wanted.clear()
+
+
+@cache
+def _patrol(process: int) -> _Patrol:  # noqa: ARG001 - threads are not carried over to a fork
+    return _Patrol()
 
 
 def _resident() -> int:

@@ -1,8 +1,9 @@
 """A tenant session answers like the catalog with the tenant's rows, within its limits, and is on record."""
 
-import gc
+import multiprocessing
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ from audience_pipeline.errors import PipelineError, SecurityError, StorageError,
 from audience_pipeline.queries.sessions import Session
 from audience_pipeline.queries.sessions.connection import SealedConnection, view_names
 from audience_pipeline.queries.sessions.vocabulary import FUNCTIONS, TABLE_FUNCTIONS
+from audience_pipeline.queries.sessions.watching import watched
 from audience_pipeline.queries.statements import read
 from audience_pipeline.settings import Settings, load_settings
 from audience_pipeline.storage.parquet.store import ParquetStore
@@ -119,25 +121,28 @@ def test_each_opening_is_an_entry_of_its_own(settings: Settings, store: ParquetS
     assert all(entry["actor"] for entry in entries)
 
 
-def test_a_closed_session_says_so_and_ends_its_thread_as_does_one_that_nobody_has_any_more(settings: Settings) -> None:
-    def watchers() -> int:
-        return sum("session watch" in thread.name for thread in threading.enumerate())
-
-    before, session = watchers(), open_session(ANA, settings)
+def test_a_closed_session_says_so(settings: Settings) -> None:
+    session = open_session(ANA, settings)
     session.sql("FROM audiences")
     session.close()
     with pytest.raises(UsageError, match="one that was closed"):
         session.sql("FROM audiences")
-    assert watchers() == before
-    session = open_session(ANA, settings)
-    session.sql("FROM audiences")
-    assert watchers() == before + 1
-    del session
-    gc.collect()
-    deadline = time.monotonic() + 5
-    while watchers() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert watchers() == before
+
+
+def stop_in_time() -> None:
+    with duckdb.connect() as connection, watched(connection, 0.2, 2**40) as watch, pytest.raises(duckdb.Error):
+        connection.execute(BIG).fetchall()
+    assert watch.late
+    assert sum("session watch" in thread.name for thread in threading.enumerate()) == 1
+
+
+def test_statements_of_a_process_are_watched_by_one_thread_and_those_of_a_fork_by_its_own() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: stop_in_time(), range(4)))
+    fork = multiprocessing.get_context("fork").Process(target=stop_in_time)
+    fork.start()
+    fork.join(60)
+    assert fork.exitcode == 0
 
 
 def test_a_session_that_cannot_be_recorded_is_not_opened(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
