@@ -20,6 +20,7 @@ import duckdb
 
 _EVERY_SECONDS = 0.02
 _STATUS = Path("/proc/self/statm")
+_starting = threading.Lock()
 
 
 @dataclass(eq=False)
@@ -44,7 +45,9 @@ class Watch:
 @contextmanager
 def watched(connection: duckdb.DuckDBPyConnection, seconds: float, memory: int) -> Iterator[Watch]:
     """Interrupt a connection after ``seconds``, or when the process has grown by twice ``memory`` bytes."""
-    watch, patrol = Watch(connection, time.monotonic() + seconds, _resident() + 2 * memory), _patrol(os.getpid())
+    watch = Watch(connection, time.monotonic() + seconds, _resident() + 2 * memory)
+    with _starting:
+        patrol = _patrol(os.getpid())
     with patrol.lock:
         patrol.watches.add(watch)
     patrol.wanted.set()
