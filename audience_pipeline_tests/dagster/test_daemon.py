@@ -37,7 +37,7 @@ RUNS = "{ runsOrError(limit: 100) { ... on Runs { results { jobName status } } }
 ASSETS = """{ assetNodes {
   assetKey { path } isMaterializable groupName owners { ... on TeamAssetOwner { team } } kinds
   assetMaterializations(limit: 50) { metadataEntries { label } }
-  assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } }
+  assetChecksOrError { ... on AssetChecks { checks { name } } }
 } }"""
 
 
@@ -55,6 +55,14 @@ class Dagster:
             answer = json.load(response)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
+
+    def checked(self, table: str, check: str) -> list[str]:
+        """Return how each execution of a check ended."""
+        of = f'assetKey: {{ path: ["{table}"] }}, checkName: "{check}", limit: 50'
+        return [
+            each["status"]
+            for each in self.ask(f"{{ assetCheckExecutions({of}) {{ status }} }}")["assetCheckExecutions"]
+        ]
 
     def runs(self) -> Counter[tuple[str, str]]:
         """Return how many runs there are of each job, by status."""
@@ -176,4 +184,7 @@ def looks_right(dagster: Dagster) -> None:
         wanted = {"records", "file"} if landed else {"dagster/uri", "inserted", "refused", "content digest"}
         assert any(labels >= wanted for labels in told), (name, told)
         for check in node["assetChecksOrError"].get("checks", []):
-            assert check["executionForLatestMaterialization"]["status"] == "SUCCEEDED", (name, check["name"])
+            ended = dagster.checked(name, check["name"])
+            # Dagster plans a check for each month of a run, and calls skipped what one execution for all of them did.
+            assert ended[:1] == ["SUCCEEDED"], (name, check["name"], ended)
+            assert set(ended) <= {"SUCCEEDED", "SKIPPED"}, (name, check["name"], ended)
