@@ -26,7 +26,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON): found Python " + sys.version.split()[0] + ", expected 3.11 or later. Name another one: make setup PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@echo "Installing the locked packages into $(VENV); the first time takes a few minutes." >&2
-	@$(PYTHON) -m pip --python $(BIN)/python install -qq --require-hashes --requirement requirements.lock
+# The lock is complete. Left to resolve, an older pip would look at newer versions than the locked ones, and fail.
+	@$(PYTHON) -m pip --python $(BIN)/python install -qq --no-deps --require-hashes --requirement requirements.lock
 	@$(PYTHON) -m pip --python $(BIN)/python install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -74,7 +75,7 @@ derive: $(INSTALLED) ## Write the derived files again, after a declaration chang
 
 lock: $(INSTALLED) ## Resolve the lock files again (ARGS=--upgrade takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
-		--generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 		--quiet --output-file requirements.lock $(ARGS)
 	@$(BIN)/uv pip compile --group emulator --universal --python-version 3.13 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \

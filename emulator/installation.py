@@ -63,7 +63,7 @@ class Installation:
             shutil.rmtree(old, ignore_errors=True)
         self._run([python, "-m", "venv", self._environment], "the environment to be made")
         pip = (self.python, "-m", "pip", "--disable-pip-version-check")
-        locked = ("install", "-qq", "--require-hashes", "--requirement", LOCK)
+        locked = ("install", "-qq", "--no-deps", "--require-hashes", "--requirement", LOCK)
         self._run((*pip, *locked), "the locked packages to be installed")
         self._copy_extensions()
         self._stamp.write_text(_lock_digest(), encoding="utf-8")
