@@ -7,6 +7,7 @@ So the growth of the whole process is watched, too: it is stopped where it comes
 tell (Linux).
 """
 
+import atexit
 import os
 import threading
 import time
@@ -61,22 +62,34 @@ def watched(connection: duckdb.DuckDBPyConnection, seconds: float, memory: int) 
 class _Patrol:
     """The thread that looks after the statements of a process; it sleeps while there is none.
 
-    A thread for each statement would take longer than a small one does.
+    A thread for each statement would take longer than a small one does. It ends before the interpreter does: a thread
+    that is left over keeps DuckDB from being cleared away, which DuckDB complains of at length.
     """
 
     def __init__(self) -> None:
         self.lock, self.wanted = threading.Lock(), threading.Event()
         self.watches: set[Watch] = set()
-        threading.Thread(target=self._walk, name="tenant session watch", daemon=True).start()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._walk, name="tenant session watch", daemon=True)
+        self._thread.start()
+        atexit.register(self._end)
 
     def _walk(self) -> None:
-        while self.wanted.wait():
-            time.sleep(_EVERY_SECONDS)
-            with self.lock:
-                for watch in self.watches:
-                    watch.look()
-                if not self.watches:
-                    self.wanted.clear()
+        while self.wanted.wait() and not self._ended.wait(_EVERY_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        """Look at each; a function of its own, so that the thread holds on to none while it sleeps."""
+        with self.lock:
+            for watch in self.watches:
+                watch.look()
+            if not self.watches:
+                self.wanted.clear()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self.wanted.set()
+        self._thread.join()
 
 
 @cache

@@ -1,6 +1,9 @@
 """A tenant session answers like the catalog with the tenant's rows, within its limits, and is on record."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +146,16 @@ def test_statements_of_a_process_are_watched_by_one_thread_and_those_of_a_fork_b
     fork.start()
     fork.join(60)
     assert fork.exitcode == 0
+
+
+def test_a_program_that_asked_a_session_ends_without_a_word(tmp_path: Path) -> None:
+    program = (
+        "from audience_pipeline import open_session; session = open_session('u');"
+        " session.sql('SELECT count(*) AS n FROM audiences')"
+    )
+    variables = {**os.environ, "AUDIENCE_PIPELINE_DATA_DIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("", "")
 
 
 def test_a_session_that_cannot_be_recorded_is_not_opened(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
