@@ -17,7 +17,7 @@ from audience_pipeline.cli.output import FormatOption, OutputFormat, print_rows
 from audience_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from audience_pipeline.retention.archiving import Moved
     from audience_pipeline.retention.restoring import Restore, Restored
@@ -59,11 +59,7 @@ def archive(
             log.info("Looked at %d of %d users' months.", progress.seen, progress.all)
     moved = [each for progress in found for each in progress.moved]
     print_rows(_table(_by_month(moved)), output)
-    if staying := sum(each.copied + each.waiting for each in moved) if settings.reader_grace_minutes else 0:
-        minutes = settings.reader_grace_minutes
-        note = (
-            f"{staying} rows are in both tables: a run {minutes} minutes after they were copied removes the live ones."
-        )
+    if note := _note(moved, settings.reader_grace_minutes, dry_run=dry_run):
         typer.echo(note, err=True)
     damaged = [damage for progress in found for damage in progress.damaged]
     for damage in damaged:
@@ -114,6 +110,16 @@ def _number(month: str) -> int:
         subject = "--month"
         raise UsageError(subject, found=repr(month), expected="a month such as 2025-05", remedy="Correct it.")
     return int(parts["year"]) * 100 + int(parts["month"])
+
+
+def _note(moved: "Sequence[Moved]", minutes: int, *, dry_run: bool) -> str | None:
+    """Say when the live rows go of what is copied, if not at once; and that a dry run did nothing."""
+    copied, waiting = sum(each.copied for each in moved), sum(each.waiting for each in moved)
+    later = f"a run {minutes} minutes after they were copied removes the live ones."
+    if dry_run:
+        then = f"; {later}" if minutes else ", and remove the live ones."
+        return f"Nothing was moved. A run would copy {copied} rows{then}"
+    return f"{copied + waiting} rows are in both tables: {later}" if minutes and copied + waiting else None
 
 
 def _by_month(moved: "Iterable[Moved]") -> list[dict[str, Any]]:

@@ -61,8 +61,9 @@ def test_archive_says_what_it_copied_and_when_rows_leave(command: Command, old: 
 
 
 def test_a_dry_run_moves_nothing_and_may_look_ahead(command: Command, old: Path) -> None:
-    found = rows(command("archive", "--dry-run", "--as-of", "2099-01-01", *JSON).stdout)
-    assert sum(month["copied"] for month in found) == 3
+    result = command("archive", "--dry-run", "--as-of", "2099-01-01", *JSON)
+    assert sum(month["copied"] for month in rows(result.stdout)) == 3
+    assert "Nothing was moved. A run would copy 3 rows; a run 60 minutes after" in result.stderr
     assert keys(old)[1] == set()
     assert command("archive", "--as-of", "2099-01-01").exit_code == 2
 
